@@ -1,0 +1,197 @@
+//! The image: a program for one board, as it travels.
+//!
+//! In: a program whose relocations are resolved. Out: postcard bytes, and back. Invariant: decoding never trusts the
+//! bytes: every list is bounded, and what runs is only what [`crate::verify::verify`] returns.
+
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Capture, CodeRef, Const, ConstKind, Field, Format, Function};
+use crate::limits::MAX_IMAGE;
+use crate::op::Word;
+use crate::probe::Probe;
+use crate::version::{MAJOR, MINOR};
+
+/// A program for one board. Strings of formats and the map from pc to source stay on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// [`MAJOR`] it was made for.
+    pub major: u8,
+    /// [`MINOR`] it was made for.
+    pub minor: u8,
+    /// Build id of the one kernel it fits, empty when it fits any.
+    pub build_id: Vec<u8>,
+    /// Global slots.
+    pub globals: u16,
+    /// All functions; the first is main.
+    pub functions: Vec<Function>,
+    /// All code.
+    #[serde(with = "code_bytes")]
+    pub code: Vec<Word>,
+    /// All constants.
+    #[serde(with = "const_list")]
+    pub consts: Vec<Const>,
+    /// The byte pool.
+    #[serde(with = "pool_bytes")]
+    pub bytes: Vec<u8>,
+    /// All captures.
+    pub captures: Vec<Capture>,
+    /// All field references.
+    pub fields: Vec<Field>,
+    /// All formats, by id.
+    pub formats: Vec<Format>,
+    /// Probe sites, by id.
+    pub probes: Vec<Probe>,
+}
+
+/// Why bytes are no image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageError {
+    /// Longer than [`MAX_IMAGE`].
+    TooLong(usize),
+    /// Cut short, or a number or list out of its bounds.
+    Malformed,
+    /// Bytes follow the image.
+    TrailingBytes(usize),
+    /// Made for another major version.
+    Version(u8, u8),
+}
+
+impl core::fmt::Display for ImageError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            ImageError::TooLong(len) => write!(f, "image of {len} bytes is longer than the {MAX_IMAGE} allowed"),
+            ImageError::Malformed => write!(f, "malformed image"),
+            ImageError::TrailingBytes(n) => write!(f, "{n} bytes follow the image"),
+            ImageError::Version(major, minor) => {
+                write!(f, "image of version {major}.{minor}, this side speaks {MAJOR}.{MINOR}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ImageError {}
+
+impl Image {
+    /// Encodes the image.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Encoding into a growing vector has no failure: every type here has a postcard form.
+        postcard::to_allocvec(self).unwrap_or_default()
+    }
+
+    /// Decodes an image.
+    ///
+    /// # Errors
+    /// Any byte string that is not exactly one image of this major version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Image, ImageError> {
+        if bytes.len() > MAX_IMAGE {
+            return Err(ImageError::TooLong(bytes.len()));
+        }
+        match bytes {
+            [major, minor, ..] if *major != MAJOR || *minor > MINOR => return Err(ImageError::Version(*major, *minor)),
+            _ => {}
+        }
+        let (image, rest) = postcard::take_from_bytes::<Image>(bytes).map_err(|_| ImageError::Malformed)?;
+        if !rest.is_empty() {
+            return Err(ImageError::TrailingBytes(rest.len()));
+        }
+        Ok(image)
+    }
+
+    /// Borrows the part that the verifier checks and a VM runs.
+    pub fn code_ref(&self) -> CodeRef<'_> {
+        CodeRef {
+            functions: &self.functions,
+            code: &self.code,
+            consts: &self.consts,
+            bytes: &self.bytes,
+            captures: &self.captures,
+            fields: &self.fields,
+            formats: &self.formats,
+            globals: self.globals,
+            probes: self.probes.len().min(u16::MAX as usize) as u16,
+        }
+    }
+}
+
+/// Code as one byte string, four little-endian bytes a word: as varints most words would take five.
+mod code_bytes {
+    use super::{Vec, Word};
+    use serde::{Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(code: &[Word], s: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = code.iter().flat_map(|w| w.0.to_le_bytes()).collect();
+        s.serialize_bytes(&bytes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Word>, D::Error> {
+        let bytes = super::pool_bytes::deserialize(d)?;
+        if bytes.len() % 4 != 0 {
+            return Err(D::Error::custom("code is not whole words"));
+        }
+        Ok(bytes.chunks_exact(4).map(|w| Word(u32::from_le_bytes([w[0], w[1], w[2], w[3]]))).collect())
+    }
+}
+
+/// A byte string.
+mod pool_bytes {
+    use super::Vec;
+    use serde::{Deserializer, Serializer, de::Visitor};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(bytes)
+    }
+
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            f.write_str("a byte string")
+        }
+
+        fn visit_bytes<E>(self, v: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(v.into())
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        d.deserialize_bytes(Bytes)
+    }
+}
+
+/// Constants as (kind, value) pairs; a string is (offset, length), so that small ones take three bytes.
+mod const_list {
+    use super::{Const, ConstKind, Vec};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    enum Wire {
+        Int(i64),
+        Str(u32, u32),
+        Format(u16),
+        Builtin(u8),
+    }
+
+    pub fn serialize<S: Serializer>(consts: &[Const], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(consts.iter().map(|c| match c.kind {
+            k if k == ConstKind::Str as u32 => Wire::Str(c.value as u32, (c.value as u64 >> 32) as u32),
+            k if k == ConstKind::Format as u32 => Wire::Format(c.value as u16),
+            k if k == ConstKind::Builtin as u32 => Wire::Builtin(c.value as u8),
+            _ => Wire::Int(c.value),
+        }))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Const>, D::Error> {
+        Ok(Vec::<Wire>::deserialize(d)?
+            .into_iter()
+            .map(|w| match w {
+                Wire::Int(value) => Const::int(value),
+                Wire::Str(offset, len) => Const::str(offset, len),
+                Wire::Format(id) => Const::format(id),
+                Wire::Builtin(number) => Const::builtin(number),
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,10 @@
+//! ktap-lang: the language, pure: source text to a program, with diagnostics.
+//!
+//! In: [`source::Source`]. Out: [`program::Program`] and diagnostics. Invariant: no IO, and no input makes it panic.
+
+#![forbid(unsafe_code)]
+
+pub mod ast;
+pub mod diagnostic;
+pub mod program;
+pub mod source;
