@@ -1,0 +1,14 @@
+//! Event formats: the `format` files of tracefs, and the texts they make of raw records.
+//!
+//! In: the text of a `format` file, raw records. Out: [`EventFormat`]. Invariant: rendering never fails; a print format that
+//! uses what is unknown here falls back to the list of fields, as the kernel's own `fields` option shows it.
+
+mod event;
+mod fallback;
+mod field;
+mod syscall;
+mod text;
+
+pub use event::{EventFormat, FormatError};
+pub use field::{Field, FieldValue, Place};
+pub use text::unescape;
