@@ -13,6 +13,7 @@ extern crate alloc;
 pub mod builtin;
 pub mod code;
 pub mod event;
+pub mod glob;
 pub mod limits;
 pub mod op;
 pub mod record;
