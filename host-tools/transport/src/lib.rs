@@ -3,13 +3,25 @@
 //! In: a board's link settings. Out: [`Link`], a pair of byte streams with an agent at the far end. Invariant: whatever a link
 //! put on the board (files, processes) is taken off again when the link is dropped, unless asked to stay.
 
+mod child_pipes;
+mod error;
+mod local;
+mod serial;
+mod spec;
+mod ssh_child;
+mod upload;
+
 use std::time::Duration;
+
+pub use error::{LinkError, LinkErrorKind, NoRoomReason, Reasons};
+pub use spec::{Agent, LinkSpec, OpenOptions, SshMethod, SshSpec, open};
 
 /// A two-way byte stream to a running agent.
 ///
 /// Dropping it ends the agent and removes what was uploaded.
 pub trait Link {
-    /// Waits at most `timeout` for bytes and appends them to `out`. Returns the number of bytes, 0 if the time passed.
+    /// Waits at most `timeout` for bytes and appends them to `out`. Returns the number of bytes, 0 if the time passed or a
+    /// signal came.
     ///
     /// # Errors
     /// [`LinkError::Closed`] when the far end is gone; other variants by cause.
@@ -26,12 +38,4 @@ pub trait Link {
 
     /// Returns a few words on what the link is, for `-v`: `ssh root@127.0.0.1:2222 (ssh2)`.
     fn describe(&self) -> String;
-}
-
-/// Why a link cannot be made or broke. Each variant's text is a sentence that names the cause.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// The far end is gone.
-    #[error("the link to the board was closed{0}")]
-    Closed(String),
 }
