@@ -1,0 +1,40 @@
+//! `cargo xtask setup`: everything that builds, boards and tests need from outside the checkout.
+//!
+//! In: a fresh system. Out: a full cache. Invariant: each step can be interrupted and repeated.
+
+use crate::cache::Cache;
+use crate::error::XtaskError;
+use crate::step::{self, Step};
+use crate::{apt, initramfs, kernel, keys, programs};
+
+/// The steps that need nothing of the project built.
+pub const STEPS: &[Step] = &[
+    Step {
+        name: "Debian packages",
+        run: apt::packages,
+    },
+    Step {
+        name: "kernel image",
+        run: kernel::image,
+    },
+    Step {
+        name: "board keys",
+        run: keys::board_keys,
+    },
+    Step {
+        name: "board programs",
+        run: programs::build,
+    },
+];
+
+/// The step that puts a board's image together, with the agent if it is built.
+pub const IMAGE: Step = Step {
+    name: "board image",
+    run: initramfs::image,
+};
+
+/// Runs the task.
+pub fn run(cache: &Cache) -> Result<(), XtaskError> {
+    let steps: Vec<Step> = STEPS.iter().chain([&IMAGE]).copied().collect();
+    step::run(cache, &steps)
+}

@@ -1,0 +1,62 @@
+//! Boots a real guest, where `cargo xtask setup` has made its image.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use ktap_transport::qemu::{self, QemuSpec};
+
+/// The image that `cargo xtask setup` makes.
+fn image() -> Option<PathBuf> {
+    let cache = match std::env::var_os("KTAP_CACHE") {
+        Some(cache) => PathBuf::from(cache),
+        None => PathBuf::from(std::env::var_os("HOME")?).join(".cache/ktap"),
+    };
+    let board = cache.join("boards/x86-edge");
+    (board.join("kernel").exists() && board.join("initramfs").exists()).then_some(board)
+}
+
+#[test]
+fn a_guest_comes_up_is_found_talks_and_goes_down() {
+    let Some(image) = image() else { return };
+    let state_dir = std::env::temp_dir().join(format!("ktap-qemu-test-{}", std::process::id()));
+    let spec = QemuSpec {
+        name: "transport-test".into(),
+        arch: "x86_64".into(),
+        kernel: image.join("kernel"),
+        initramfs: image.join("initramfs"),
+        append: String::new(),
+        accel: "tcg".into(),
+        memory_mb: 256,
+        cpus: 1,
+        ssh_port: 22989,
+        state_dir: state_dir.clone(),
+    };
+    let guest = qemu::up(&spec).unwrap();
+    assert_eq!(qemu::status(&state_dir), Some(guest.clone()));
+    assert_eq!(qemu::up(&spec).unwrap(), guest, "a board that runs is not started again");
+    assert!(guest.data_tty.exists(), "{}", guest.data_tty.display());
+
+    let (input, mut keys) = std::io::pipe().unwrap();
+    keys.write_all(b"echo $((6*7))-seen; sleep 1; cat /proc/uptime\n").unwrap();
+    let (mut screen, mut output) = std::io::pipe().unwrap();
+    let console = std::thread::spawn({
+        let guest = guest.clone();
+        move || guest.console(input, &mut output)
+    });
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("42-seen") {
+        let mut bytes = [0; 256];
+        let count = screen.read(&mut bytes).unwrap();
+        assert_ne!(count, 0, "the console ended: {}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&bytes[..count]);
+    }
+    keys.write_all(&[0x1d]).unwrap();
+    console.join().unwrap().unwrap();
+
+    let taken = qemu::up(&QemuSpec { state_dir: state_dir.join("second"), ..spec.clone() }).unwrap_err();
+    assert!(taken.to_string().starts_with("port 22989 of this PC is taken"), "{taken}");
+
+    guest.down().unwrap();
+    assert_eq!(qemu::status(&state_dir), None);
+    std::fs::remove_dir_all(&state_dir).unwrap();
+}
