@@ -5,11 +5,16 @@
 
 mod child_pipes;
 mod error;
+mod known_hosts;
 mod local;
 mod serial;
 mod spec;
+mod ssh2_auth;
+mod ssh2_link;
 mod ssh_child;
 mod upload;
+
+pub mod qemu;
 
 use std::time::Duration;
 

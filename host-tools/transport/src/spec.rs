@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Link, LinkError, local, serial, ssh_child};
+use crate::{Link, LinkError, local, serial, ssh_child, ssh2_link};
 
 /// One way to a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub fn open(spec: &LinkSpec, options: OpenOptions<'_>) -> Result<Box<dyn Link>, 
     match spec {
         LinkSpec::Local { agent } => local::open(agent.as_deref(), options.agents),
         LinkSpec::Ssh(ssh) => match ssh.method {
-            SshMethod::Ssh2 => ssh_child::open(ssh, options),
+            SshMethod::Ssh2 => ssh2_link::open(ssh, options),
             SshMethod::Child => ssh_child::open(ssh, options),
         },
         LinkSpec::Serial { path, baud } => serial::open(path, *baud),

@@ -136,7 +136,17 @@ pub(crate) fn start_agent(
     let mut patience = first_patience;
     let mut bytes = agents.iter().map(|agent| agent.bytes.len()).max().unwrap_or(0);
     loop {
-        let raw = read_line(link, &mut input, patience)?;
+        let raw = match read_line(link, &mut input, patience) {
+            // The link stood; what ended is the shell.
+            Err(LinkError::Closed(why)) => {
+                let words = format!("{}{}", String::from_utf8_lossy(&chatter), why.trim_start_matches(": "));
+                return Err(LinkError::Shell {
+                    place: link.describe(),
+                    words,
+                });
+            }
+            other => other?,
+        };
         let text = String::from_utf8_lossy(&raw).into_owned();
         patience = PATIENCE;
         match Line::parse(&text) {

@@ -6,7 +6,7 @@ mod sshd;
 use ktap_transport::{LinkError, LinkErrorKind, SshMethod};
 use sshd::{Sshd, expect_talk, fake_agent, round_trip};
 
-const METHODS: [SshMethod; 1] = [SshMethod::Child];
+const METHODS: [SshMethod; 2] = [SshMethod::Ssh2, SshMethod::Child];
 
 #[test]
 fn an_agent_is_uploaded_run_and_removed() {
