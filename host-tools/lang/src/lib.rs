@@ -6,5 +6,11 @@
 
 pub mod ast;
 pub mod diagnostic;
+pub mod interval;
+pub mod lex;
+pub mod parse;
+pub mod probe;
 pub mod program;
 pub mod source;
+pub mod suggest;
+pub mod token;
