@@ -9,7 +9,11 @@ pub const MINOR: u8 = 0;
 ///
 /// Each side uses of the contract only what this minor has.
 pub fn compatible(major: u8, minor: u8) -> Option<u8> {
-    (major == MAJOR).then_some(minor.min(MINOR))
+    if major == MAJOR {
+        [minor, MINOR].into_iter().min()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

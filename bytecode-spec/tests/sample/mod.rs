@@ -1,0 +1,183 @@
+//! A small program that has one of each: constants, captures, fields, formats, probe points, counts up to top, jumps.
+
+use ktap_bytecode::builtin::Builtin;
+use ktap_bytecode::code::{Capture, Const, Field, FieldKind, Format, Function};
+use ktap_bytecode::event::EventMember;
+use ktap_bytecode::image::Image;
+use ktap_bytecode::op::{Op, Word};
+use ktap_bytecode::probe::{Probe, ProbePoint};
+use ktap_bytecode::version::{MAJOR, MINOR};
+
+/// Main's words; the handler's follow.
+pub fn main_code() -> Vec<Word> {
+    vec![
+        Word::abc(Op::NewTable, 0, 0, 4),
+        Word::abc(Op::CellNew, 1, 0, 0),
+        Word::ad(Op::Closure, 2, 1),
+        Word::ad(Op::Attach, 2, 0),
+        Word::ad(Op::LoadK, 4, 2),
+        Word::ad(Op::LoadI, 5, -7i16 as u16),
+        Word::abc(Op::CallBuiltin, 3, 2, Builtin::Printf as u8),
+        Word::ad(Op::GSet, 3, 0),
+        Word::abc(Op::Return0, 0, 0, 0),
+    ]
+}
+
+/// The handler's words.
+pub fn handler_code() -> Vec<Word> {
+    vec![
+        Word::abc(Op::UpGet, 1, 0, 0),
+        Word::ad(Op::EvField, 2, 0),
+        Word::ad(Op::LoadK, 3, 0),
+        Word::abc(Op::TAdd, 1, 2, 3),
+        Word::abc(Op::AddK, 3, 3, 0),
+        Word::ad(Op::JmpF, 3, 2),
+        Word::abc(Op::Vararg, 4, 255, 0),
+        Word::abc(Op::Return, 4, 255, 0),
+        Word::ad(Op::ForPrep, 3, 1),
+        Word::ad(Op::ForLoop, 3, -1i16 as u16),
+        Word::abc(Op::Member, 2, 0, 2),
+        Word::abc(Op::TailCall, 1, 0, 0),
+    ]
+}
+
+/// Every kind of probe point, by name.
+pub fn points() -> Vec<(&'static str, ProbePoint)> {
+    vec![
+        (
+            "tracepoint",
+            ProbePoint::Tracepoint {
+                system: "sched".into(),
+                event: "sched_*".into(),
+                filter: Some("prev_pid != 0".into()),
+            },
+        ),
+        (
+            "kprobe",
+            ProbePoint::Kprobe {
+                function: "do_sys_open".into(),
+                module: None,
+                offset: 16,
+                ret: false,
+                args: "dfd=%ax".into(),
+                filter: None,
+            },
+        ),
+        (
+            "uprobe",
+            ProbePoint::Uprobe {
+                path: "/lib/libc.so.6".into(),
+                symbol: "malloc".into(),
+                offset: 0,
+                ret: true,
+                args: String::new(),
+                filter: None,
+            },
+        ),
+        (
+            "sdt",
+            ProbePoint::Sdt {
+                path: "/bin/x".into(),
+                mark: "y".into(),
+                filter: None,
+            },
+        ),
+        ("function", ProbePoint::Function { glob: "mutex*".into() }),
+        (
+            "perf_event",
+            ProbePoint::PerfEvent {
+                name: "cycles".into(),
+                period: 1000,
+            },
+        ),
+        (
+            "memory",
+            ProbePoint::Memory {
+                address: "jiffies".into(),
+                len: 8,
+                access: 2,
+            },
+        ),
+        (
+            "tick",
+            ProbePoint::Tick {
+                period_ns: 1_000_000_000,
+            },
+        ),
+        ("profile", ProbePoint::Profile { period_ns: 10_000_000 }),
+        ("end", ProbePoint::End),
+    ]
+}
+
+/// The program.
+pub fn image() -> Image {
+    let (main, handler) = (main_code(), handler_code());
+    let frame = |start: usize, len: usize, regs| Function {
+        start: start as u32,
+        len: len as u32,
+        first_capture: 0,
+        captures: 0,
+        regs,
+        params: 0,
+        vararg: 0,
+        reserved: 0,
+    };
+    Image {
+        major: MAJOR,
+        minor: MINOR,
+        build_id: vec![0xde, 0xad, 0xbe, 0xef],
+        globals: 1,
+        functions: vec![
+            frame(0, main.len(), 6),
+            Function {
+                captures: 1,
+                params: 1,
+                vararg: 1,
+                ..frame(main.len(), handler.len(), 8)
+            },
+        ],
+        code: [main, handler].concat(),
+        consts: vec![
+            Const::int(1),
+            Const::str(0, 4),
+            Const::format(0),
+            Const::builtin(Builtin::Print as u8),
+            Const::str(4, 4),
+            Const::int(-300),
+        ],
+        bytes: b"commnameds".to_vec(),
+        captures: vec![Capture {
+            from_upvalue: 0,
+            index: 1,
+        }],
+        fields: vec![
+            Field {
+                kind: FieldKind::Name as u8,
+                reserved: 0,
+                number: 0,
+                name: 1,
+            },
+            Field {
+                kind: FieldKind::Arg as u8,
+                reserved: 0,
+                number: 2,
+                name: Field::NO_NAME,
+            },
+            Field {
+                kind: FieldKind::Member as u8,
+                reserved: 0,
+                number: EventMember::Name as u16,
+                name: 4,
+            },
+        ],
+        formats: vec![Format { classes: 8, len: 2 }],
+        probes: vec![
+            Probe {
+                points: points().into_iter().take(2).map(|(_, point)| point).collect(),
+            },
+            Probe {
+                points: vec![ProbePoint::End],
+            },
+        ],
+    }
+}
