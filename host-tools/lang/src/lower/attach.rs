@@ -1,0 +1,209 @@
+//! Attaching handlers to probe points.
+//!
+//! In: attaching statements and calls. Out: probe sites and the code that attaches. Invariant: EVENTDEFs and intervals
+//! are known when the script is compiled.
+
+use ktap_bytecode::op::Op;
+use ktap_bytecode::probe::{Probe, ProbePoint};
+
+use super::Lowering;
+use super::fold::Value;
+use crate::ast::{Block, EventText, Expression, ExpressionKind, Statement};
+use crate::diagnostic::Code;
+use crate::interval::parse_interval;
+use crate::probe::parse_eventdef;
+use crate::resolve::AttachCall;
+use crate::source::Span;
+
+impl Lowering<'_> {
+    /// `trace EVENTDEF {}`.
+    pub(super) fn trace(&mut self, event: &EventText, body: &Block, span: Span) {
+        let points = self.points(&event.text, event.span);
+        self.attach_block(
+            points,
+            &event.text,
+            event.span,
+            &format!("trace {}", event.text),
+            body,
+            span,
+        );
+    }
+
+    /// `trace EXPR function (e) {}`.
+    pub(super) fn trace_call(&mut self, event: &Expression, handler: &Expression, span: Span) {
+        if let Some(text) = self.event_text(event) {
+            let points = self.points(&text, event.span);
+            self.attach(points, &text, event.span, &format!("trace {text}"), handler, span);
+        }
+    }
+
+    /// `trace_end {}`.
+    pub(super) fn trace_end(&mut self, handler: &Expression, span: Span) {
+        self.attach(vec![ProbePoint::End], "trace_end", span, "trace_end", handler, span);
+    }
+
+    /// `tick-1s {}`, `profile-1ms {}`.
+    pub(super) fn timer(&mut self, profile: bool, interval: &EventText, body: &Block, span: Span) {
+        let name = if profile { "profile" } else { "tick" };
+        let text = format!("{name}-{}", interval.text);
+        let points = self.interval(profile, &interval.text, interval.span);
+        self.attach_block(points, &text, interval.span, &text, body, span);
+    }
+
+    /// `kdebug.probe(EVENTDEF, fn)` and its kin.
+    pub(super) fn attach_call(&mut self, call: AttachCall, arguments: &[Expression], span: Span) {
+        let (points, text, place, handler) = match (call, arguments) {
+            (AttachCall::End, [handler] | [handler, _]) => {
+                (vec![ProbePoint::End], "trace_end".to_string(), handler.span, handler)
+            }
+            (AttachCall::Probe, [event, handler]) => {
+                let Some(text) = self.event_text(event) else { return };
+                (self.points(&text, event.span), text, event.span, handler)
+            }
+            (AttachCall::TickText | AttachCall::ProfileText, [interval, handler]) => {
+                let Some(text) = self.event_text(interval) else { return };
+                let profile = call == AttachCall::ProfileText;
+                let name = if profile { "profile" } else { "tick" };
+                (
+                    self.interval(profile, &text, interval.span),
+                    format!("{name}-{text}"),
+                    interval.span,
+                    handler,
+                )
+            }
+            (AttachCall::Timer(unit), [count, handler]) => {
+                let period = match self.fold(count) {
+                    Some(Value::Int(count)) => u64::try_from(count).ok().and_then(|n| n.checked_mul(unit)),
+                    _ => {
+                        let message = "the timer's interval must be known when the script is compiled";
+                        return self.error(Code::DynamicEventDef, count.span, message);
+                    }
+                };
+                let Some(period_ns @ 1..) = period else {
+                    return self.error(
+                        Code::BadInterval,
+                        count.span,
+                        "cannot parse timer interval: it is not above zero",
+                    );
+                };
+                (
+                    vec![ProbePoint::Tick { period_ns }],
+                    format!("tick-{period_ns}ns"),
+                    count.span,
+                    handler,
+                )
+            }
+            (AttachCall::End, _) => {
+                return self.error(
+                    Code::WrongArity,
+                    span,
+                    "'probe_end' takes 1 or 2 arguments: kdebug.probe_end(fn)",
+                );
+            }
+            _ => {
+                return self.error(
+                    Code::WrongArity,
+                    span,
+                    "a probe takes 2 arguments: what to probe and a function",
+                );
+            }
+        };
+        self.attach(points, &text, place, &text, handler, span);
+    }
+
+    /// The statements of main after `kdebug.probe_end`: they run at the end.
+    pub(super) fn attach_end_part(&mut self, statements: &[Statement], span: Span) {
+        let number = self.block_function(statements, span, "main after probe_end".to_string());
+        self.attach_function(number, vec![ProbePoint::End], "trace_end", span, span);
+    }
+
+    /// Returns an EVENTDEF given as an expression.
+    fn event_text(&mut self, event: &Expression) -> Option<String> {
+        match self.fold(event) {
+            Some(Value::Str(text)) => Some(String::from_utf8_lossy(&text).into_owned()),
+            Some(_) => {
+                self.error(
+                    Code::ArgumentType,
+                    event.span,
+                    "wrong type of argument 1: what to probe is a string",
+                );
+                None
+            }
+            None => {
+                self.error(
+                    Code::DynamicEventDef,
+                    event.span,
+                    "what to probe must be known when the script is compiled",
+                );
+                None
+            }
+        }
+    }
+
+    fn points(&mut self, text: &str, span: Span) -> Vec<ProbePoint> {
+        match parse_eventdef(text, span) {
+            Ok(points) => points,
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                Vec::new()
+            }
+        }
+    }
+
+    fn interval(&mut self, profile: bool, text: &str, span: Span) -> Vec<ProbePoint> {
+        match parse_interval(text, profile) {
+            Ok(period_ns) if profile => vec![ProbePoint::Profile { period_ns }],
+            Ok(period_ns) => vec![ProbePoint::Tick { period_ns }],
+            Err(error) => {
+                self.diagnostics.push(error.at(span));
+                Vec::new()
+            }
+        }
+    }
+
+    fn attach_block(&mut self, points: Vec<ProbePoint>, text: &str, place: Span, name: &str, body: &Block, span: Span) {
+        let number = self.block_function(&body.statements, span, name.to_string());
+        self.attach_function(number, points, text, place, span);
+    }
+
+    fn attach(
+        &mut self,
+        points: Vec<ProbePoint>,
+        text: &str,
+        place: Span,
+        name: &str,
+        handler: &Expression,
+        span: Span,
+    ) {
+        if let ExpressionKind::Function(function) = &handler.kind {
+            let number = self.function(function, None, name.to_string(), true);
+            return self.attach_function(number, points, text, place, span);
+        }
+        let register = self.expression_any(handler);
+        self.attach_register(register, points, text, place, span);
+    }
+
+    fn attach_function(&mut self, number: u16, points: Vec<ProbePoint>, text: &str, place: Span, span: Span) {
+        let register = self.alloc(span);
+        self.ad(Op::Closure, register, u32::from(number), span);
+        self.attach_register(register, points, text, place, span);
+    }
+
+    fn attach_register(&mut self, register: u8, points: Vec<ProbePoint>, text: &str, place: Span, span: Span) {
+        if self.f().handler {
+            return self.error(
+                Code::AttachInHandler,
+                place,
+                "only mainthread can create function: this runs in a handler",
+            );
+        }
+        // No points: their text was refused.
+        if points.is_empty() {
+            return;
+        }
+        let probe = self.probes.len() as u32;
+        self.probes.push(Probe { points });
+        self.probe_texts.push((text.to_string(), place));
+        self.ad(Op::Attach, register, probe, span);
+    }
+}

@@ -1,0 +1,448 @@
+//! The walk over the tree that binds names.
+//!
+//! In: [`Block`]. Out: [`Resolved`]. Invariant: declarations become visible exactly where the language says, so that a
+//! second walk over the same tree needs no scopes of its own.
+
+use std::collections::HashSet;
+
+use ktap_bytecode::builtin::{Builtin, Context};
+
+use super::library::{self, Known};
+use super::scope::{Origin, Scopes, Write};
+use super::{AttachCall, Binding, Resolved, VarId};
+use crate::ast::{Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind, TableItem};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+use crate::suggest::suggest;
+
+/// The state of a walk.
+pub(super) struct Walker {
+    scopes: Scopes,
+    resolved: Resolved,
+    diagnostics: Vec<Diagnostic>,
+    /// Globals in the order of their first assignment.
+    globals: Vec<String>,
+    /// Globals whose implicit declaration was reported.
+    linted: HashSet<String>,
+    /// True while the part of main after `kdebug.probe_end` is walked.
+    end_part: bool,
+}
+
+impl Walker {
+    pub(super) fn new(globals: Vec<String>) -> Walker {
+        let mut scopes = Scopes::new();
+        for name in &globals {
+            scopes.declare(name, Origin::Global);
+        }
+        Walker {
+            scopes,
+            resolved: Resolved::default(),
+            diagnostics: Vec::new(),
+            globals,
+            linted: HashSet::new(),
+            end_part: false,
+        }
+    }
+
+    pub(super) fn run(mut self, block: &Block) -> Walker {
+        for (index, statement) in block.statements.iter().enumerate() {
+            self.statement(statement);
+            let rest = index + 1;
+            if !self.end_part && rest < block.statements.len() && self.is_probe_end(statement) {
+                self.resolved.end_part = Some(rest);
+                self.end_part = true;
+                self.scopes.open_function();
+            }
+        }
+        self
+    }
+
+    pub(super) fn into_globals(self) -> Vec<String> {
+        self.globals
+    }
+
+    pub(super) fn finish(mut self) -> (Resolved, Vec<Diagnostic>) {
+        let mut names = std::mem::take(&mut self.resolved.globals);
+        self.resolved.variables = self.scopes.finish(&mut names);
+        self.resolved.globals = names;
+        (self.resolved, self.diagnostics)
+    }
+
+    /// Returns true for `kdebug.probe_end(...)` of the library.
+    fn is_probe_end(&self, statement: &Statement) -> bool {
+        let StatementKind::Expression(Expression {
+            kind: ExpressionKind::Call(callee, _),
+            ..
+        }) = &statement.kind
+        else {
+            return false;
+        };
+        self.resolved.binding(callee.span) == Binding::Attach(AttachCall::End)
+    }
+
+    fn block(&mut self, block: &Block) {
+        for statement in &block.statements {
+            self.statement(statement);
+        }
+    }
+
+    fn scoped(&mut self, block: &Block) {
+        self.scopes.open();
+        self.block(block);
+        self.scopes.close();
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        match &statement.kind {
+            StatementKind::Local { names, values } => {
+                self.expressions(values);
+                for (index, name) in names.iter().enumerate() {
+                    let write = values.get(index).map_or(Write::Other, write_of);
+                    self.declare(name, Origin::Local, write);
+                }
+            }
+            StatementKind::LocalFunction { name, function } => {
+                self.declare(name, Origin::Bound, Write::Other);
+                self.function(function, None, false);
+            }
+            StatementKind::Function { path, method, function } => self.named_function(path, method.as_ref(), function),
+            StatementKind::Assign { targets, values } => {
+                self.expressions(values);
+                for (index, target) in targets.iter().enumerate() {
+                    self.target(target, values.get(index).map_or(Write::Other, write_of));
+                }
+            }
+            StatementKind::Compound { target, value, .. } => {
+                self.expression(value);
+                self.target(
+                    target,
+                    if is_number(value) {
+                        Write::Compound
+                    } else {
+                        Write::Other
+                    },
+                );
+            }
+            StatementKind::Aggregate { target, value } => {
+                self.expression(value);
+                self.expression(target);
+            }
+            StatementKind::Expression(expression) => self.expression(expression),
+            StatementKind::If { arms, otherwise } => {
+                for (condition, block) in arms {
+                    self.expression(condition);
+                    self.scoped(block);
+                }
+                if let Some(block) = otherwise {
+                    self.scoped(block);
+                }
+            }
+            StatementKind::While { condition, body } => {
+                self.scopes.enter_loop();
+                self.expression(condition);
+                self.block(body);
+                self.scopes.leave_loop();
+            }
+            StatementKind::Repeat { body, until } => {
+                self.scopes.enter_loop();
+                self.block(body);
+                self.expression(until);
+                self.scopes.leave_loop();
+            }
+            StatementKind::NumericFor {
+                variable,
+                first,
+                last,
+                step,
+                body,
+            } => {
+                self.expression(first);
+                self.expression(last);
+                step.iter().for_each(|step| self.expression(step));
+                self.scopes.enter_loop();
+                self.declare(variable, Origin::Bound, Write::Number);
+                self.block(body);
+                self.scopes.leave_loop();
+            }
+            StatementKind::CFor {
+                init,
+                condition,
+                step,
+                body,
+            } => {
+                // The variable of `init` is one for all rounds: it is declared outside the loop.
+                self.scopes.open();
+                init.iter().for_each(|init| self.statement(init));
+                self.scopes.enter_loop();
+                condition.iter().for_each(|condition| self.expression(condition));
+                self.scoped(body);
+                step.iter().for_each(|step| self.statement(step));
+                self.scopes.leave_loop();
+                self.scopes.close();
+            }
+            StatementKind::PairsFor { names, iterator, body } => {
+                self.expression(iterator);
+                self.scopes.enter_loop();
+                for name in names {
+                    self.declare(name, Origin::Bound, Write::Other);
+                }
+                self.block(body);
+                self.scopes.leave_loop();
+            }
+            StatementKind::Do(block) => self.scoped(block),
+            StatementKind::Return(values) => self.expressions(values),
+            StatementKind::Trace { body, .. } | StatementKind::Timer { body, .. } => {
+                self.scopes.open_function();
+                self.block(body);
+                self.scopes.close_function();
+            }
+            StatementKind::TraceCall { event, handler } => {
+                self.expression(event);
+                self.handler(handler);
+            }
+            StatementKind::TraceEnd(handler) => self.handler(handler),
+            StatementKind::Break
+            | StatementKind::Continue
+            | StatementKind::Goto(_)
+            | StatementKind::Label(_)
+            | StatementKind::Error => {}
+        }
+    }
+
+    fn named_function(&mut self, path: &[Name], method: Option<&Name>, function: &FunctionBody) {
+        if let [name] = path
+            && method.is_none()
+        {
+            self.assign_name(&name.text, name.span, Write::Other, true);
+        } else if let Some(name) = path.first() {
+            self.name(&name.text, name.span);
+        }
+        self.function(function, method, false);
+    }
+
+    /// Walks a function that is attached where it is written.
+    fn handler(&mut self, expression: &Expression) {
+        match &expression.kind {
+            ExpressionKind::Function(function) => self.function(function, None, true),
+            _ => self.expression(expression),
+        }
+    }
+
+    fn function(&mut self, function: &FunctionBody, method: Option<&Name>, handler: bool) {
+        self.scopes.open_function();
+        if let Some(method) = method {
+            let id = self.scopes.declare("self", Origin::Bound);
+            self.scopes.write(id, Write::Other);
+            self.resolved.declarations.insert(method.span, id);
+        }
+        for (index, parameter) in function.parameters.iter().enumerate() {
+            let origin = if handler && index == 0 {
+                Origin::Event
+            } else {
+                Origin::Bound
+            };
+            self.declare(parameter, origin, Write::Other);
+        }
+        self.block(&function.body);
+        self.scopes.close_function();
+    }
+
+    fn declare(&mut self, name: &Name, origin: Origin, write: Write) {
+        if library::is_variable(&name.text) {
+            self.lint_shadow(&name.text, name.span);
+        }
+        let id = self.scopes.declare(&name.text, origin);
+        self.scopes.write(id, write);
+        self.resolved.declarations.insert(name.span, id);
+    }
+
+    fn lint_shadow(&mut self, name: &str, span: Span) {
+        let message = format!("'{name}' hides the builtin variable");
+        self.diagnostics
+            .push(Diagnostic::new(Code::ShadowedVariable, span, message));
+    }
+
+    /// Binds what an assignment writes to.
+    fn target(&mut self, target: &Expression, write: Write) {
+        match &target.kind {
+            ExpressionKind::Name(name) => self.assign_name(name, target.span, write, false),
+            ExpressionKind::Index(..) | ExpressionKind::Member(..) => self.expression(target),
+            _ => {
+                self.expression(target);
+                let message = "only variables and table entries can be assigned";
+                self.diagnostics
+                    .push(Diagnostic::new(Code::NotAssignable, target.span, message));
+            }
+        }
+    }
+
+    fn assign_name(&mut self, name: &str, span: Span, write: Write, declares: bool) {
+        let found = self.scopes.use_name(name);
+        if found.is_none() && library::is_library(name) {
+            let message = format!("'{name}' is a library");
+            self.diagnostics
+                .push(Diagnostic::new(Code::NotAssignable, span, message));
+            return;
+        }
+        let id = found.unwrap_or_else(|| self.scopes.declare(name, Origin::Global));
+        if found.is_none() {
+            self.globals.push(name.to_string());
+        }
+        self.scopes.write(id, write);
+        self.resolved.bindings.insert(span, Binding::Variable(id));
+        if self.scopes.is_global(id) && self.linted.insert(name.to_string()) {
+            if library::is_variable(name) {
+                self.lint_shadow(name, span);
+            }
+            if !declares {
+                let message = format!("'{name}' is not declared and becomes a global");
+                let lint = Diagnostic::new(Code::ImplicitGlobal, span, message);
+                self.diagnostics
+                    .push(lint.help(format!("write `var {name}` to declare it")));
+            }
+        }
+    }
+
+    fn expressions(&mut self, expressions: &[Expression]) {
+        for expression in expressions {
+            self.expression(expression);
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression) {
+        match &expression.kind {
+            ExpressionKind::Name(name) => self.name(name, expression.span),
+            ExpressionKind::Function(function) => self.function(function, None, false),
+            ExpressionKind::Table(items) => {
+                for item in items {
+                    match item {
+                        TableItem::Positional(value) | TableItem::Named(_, value) => self.expression(value),
+                        TableItem::Keyed(key, value) => {
+                            self.expression(key);
+                            self.expression(value);
+                        }
+                    }
+                }
+            }
+            ExpressionKind::Index(object, key) => self.index(expression.span, object, key),
+            ExpressionKind::Member(object, name) => self.member(expression.span, object, name),
+            ExpressionKind::Call(callee, arguments) => {
+                self.expression(callee);
+                let attaches = matches!(self.resolved.binding(callee.span), Binding::Attach(_));
+                for argument in arguments {
+                    if attaches {
+                        self.handler(argument)
+                    } else {
+                        self.expression(argument)
+                    }
+                }
+            }
+            ExpressionKind::MethodCall(object, _, arguments) => {
+                self.expression(object);
+                self.expressions(arguments);
+            }
+            ExpressionKind::Unary(_, operand) | ExpressionKind::Paren(operand) => self.expression(operand),
+            ExpressionKind::Binary(_, left, right) => {
+                self.expression(left);
+                self.expression(right);
+            }
+            ExpressionKind::Nil
+            | ExpressionKind::Bool(_)
+            | ExpressionKind::Number(_)
+            | ExpressionKind::Str(_)
+            | ExpressionKind::Vararg
+            | ExpressionKind::KernelSymbol(_)
+            | ExpressionKind::Error => {}
+        }
+    }
+
+    /// `arg[N]` is known now; any other use of `arg` needs the table.
+    fn index(&mut self, span: Span, object: &Expression, key: &Expression) {
+        match (&object.kind, &key.kind) {
+            (ExpressionKind::Name(name), ExpressionKind::Number(n))
+                if name == "arg" && self.scopes.lookup(name).is_none() =>
+            {
+                self.resolved.bindings.insert(span, Binding::ScriptArg(*n));
+            }
+            _ => {
+                self.expression(object);
+                self.expression(key);
+            }
+        }
+    }
+
+    fn member(&mut self, span: Span, object: &Expression, name: &Name) {
+        match &object.kind {
+            ExpressionKind::Name(library) if self.scopes.lookup(library).is_none() && library::is_library(library) => {
+                let binding = self.known(&format!("{library}.{}", name.text), span);
+                self.resolved.bindings.insert(span, binding);
+            }
+            _ => self.expression(object),
+        }
+    }
+
+    fn name(&mut self, name: &str, span: Span) {
+        let binding = match self.scopes.use_name(name) {
+            Some(id) => Binding::Variable(id),
+            None if name == "arg" => Binding::Variable(self.arg_table()),
+            None => self.known(name, span),
+        };
+        self.resolved.bindings.insert(span, binding);
+    }
+
+    /// Makes the global that holds the script's arguments.
+    fn arg_table(&mut self) -> VarId {
+        let id = self.scopes.declare("arg", Origin::Global);
+        self.scopes.write(id, Write::Table);
+        self.resolved.arg_table = Some(id);
+        id
+    }
+
+    /// Binds a name of the language, or reports it.
+    fn known(&mut self, name: &str, span: Span) -> Binding {
+        match library::lookup(name) {
+            Known::Bound(binding) => {
+                let event = match binding {
+                    Binding::Builtin(builtin) => builtin.context() == Context::Event,
+                    Binding::Backtrace { .. } => Builtin::Stack.context() == Context::Event,
+                    Binding::EventArg(_) => true,
+                    _ => false,
+                };
+                if event && (self.scopes.in_main() || self.end_part && self.scopes.in_end_part()) {
+                    let message = format!("invalid event context: there is no event for '{name}' here");
+                    self.diagnostics
+                        .push(Diagnostic::new(Code::EventOutside, span, message));
+                }
+                binding
+            }
+            Known::Unsupported => {
+                let message = format!("'{name}' is not supported yet");
+                self.diagnostics.push(Diagnostic::new(Code::NotLowered, span, message));
+                Binding::Unknown
+            }
+            Known::Nothing => {
+                let diagnostic = Diagnostic::new(Code::UndefinedName, span, format!("undefined name '{name}'"));
+                let candidates = self.scopes.visible().chain(library::names().map(|name| name as &str));
+                let diagnostic = match suggest(name, candidates) {
+                    Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
+                    None => diagnostic,
+                };
+                self.diagnostics.push(diagnostic);
+                Binding::Unknown
+            }
+        }
+    }
+}
+
+/// Returns true if the value can be nothing but a number, whatever the names in it mean.
+fn is_number(value: &Expression) -> bool {
+    matches!(value.kind, ExpressionKind::Number(_))
+}
+
+fn write_of(value: &Expression) -> Write {
+    match &value.kind {
+        ExpressionKind::Table(_) => Write::Table,
+        _ if is_number(value) => Write::Number,
+        _ => Write::Other,
+    }
+}
