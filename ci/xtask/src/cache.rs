@@ -46,9 +46,9 @@ impl Cache {
         self.checkout.join(relative)
     }
 
-    /// Returns what belongs to one board: `${cache}/boards/NAME/FILE`.
+    /// Returns what belongs to one board: `${cache}/NAME/FILE`.
     pub fn board(&self, board: &str, file: &str) -> PathBuf {
-        self.root.join("boards").join(board).join(file)
+        self.root.join(board).join(file)
     }
 
     /// Makes an empty directory beside `target` for work that [`Cache::finish`] turns into `target`.

@@ -1,6 +1,6 @@
 //! The root file system of a QEMU board: busybox, dropbear, the network's modules, and the agent when it is built.
 //!
-//! In: the host's programs, the board's keys, `ci/qemu/image/`. Out: `${cache}/boards/NAME/initramfs`. Invariant: the same inputs
+//! In: the host's programs, the board's keys, `ci/qemu/image/`. Out: `${cache}/NAME/initramfs.cpio`. Invariant: the same inputs
 //! give the same bytes, so an image that did not change keeps its time and a running board stays valid.
 
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ pub fn image(cache: &Cache) -> Result<Outcome, XtaskError> {
     archive.file(
         "root/.ssh/authorized_keys",
         0o600,
-        &cache::read(&cache.board("x86-edge", "key.pub"))?,
+        &cache::read(&cache.board("x86-edge", "id_ed25519.pub"))?,
     );
     for (name, bytes) in programs::built(cache)? {
         archive.file(&format!("usr/bin/{name}"), 0o755, &bytes);
@@ -95,7 +95,7 @@ pub fn image(cache: &Cache) -> Result<Outcome, XtaskError> {
     if agent.exists() {
         archive.file("usr/bin/ktap-agent", 0o755, &cache::read(&agent)?);
     }
-    cache::write_changed(&cache.board("x86-edge", "initramfs"), &archive.finish(), 0o644)
+    cache::write_changed(&cache.board("x86-edge", "initramfs.cpio"), &archive.finish(), 0o644)
 }
 
 fn program(debian: &'static str, name: &'static str) -> Result<PathBuf, XtaskError> {

@@ -1,6 +1,6 @@
 //! The kernel of a QEMU board: Debian's cloud kernel, taken from the archive and unpacked, never installed.
 //!
-//! In: the archive's lists. Out: `${cache}/kernel/` with the image and its modules, and the board's `kernel` beside its other
+//! In: the archive's lists. Out: `${cache}/kernel/` with the image and its modules, and the board's `vmlinuz` beside its other
 //! files. Invariant: once there, the kernel stays the same until the directory is removed.
 
 use std::fs;
@@ -25,7 +25,7 @@ pub fn image(cache: &Cache) -> Result<Outcome, XtaskError> {
         fetch(cache, &target)?
     };
     let vmlinuz = first_in(&target.join("boot"), "vmlinuz-")?;
-    let put = cache::write_changed(&cache.board("x86-edge", "kernel"), &cache::read(&vmlinuz)?, 0o644)?;
+    let put = cache::write_changed(&cache.board("x86-edge", "vmlinuz"), &cache::read(&vmlinuz)?, 0o644)?;
     Ok(if fetched == Outcome::Done { fetched } else { put })
 }
 

@@ -1,6 +1,6 @@
 //! Small programs that run on the boards, to make a known number of events.
 //!
-//! In: `ci/qemu/programs/*.c`. Out: `${cache}/boards/NAME/programs/`. Invariant: linked statically, so a board needs no libc.
+//! In: `ci/qemu/programs/*.c`. Out: `${cache}/NAME/programs/`. Invariant: linked statically, so a board needs no libc.
 
 use std::fs;
 use std::path::{Path, PathBuf};

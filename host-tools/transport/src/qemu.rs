@@ -25,6 +25,10 @@ use std::time::{Duration, Instant};
 /// What the guest's console says when ssh can be reached.
 const READY: &str = "ktap-board: READY";
 
+/// Emulation, even where there is a /dev/kvm: inside a virtual machine that often hangs or ends QEMU, and a board boots in seconds
+/// without.
+const ACCELERATOR: &str = "tcg,thread=multi";
+
 /// How long a guest may take to boot. Emulated on a busy machine it takes ten seconds or so.
 const BOOT_LIMIT: Duration = Duration::from_secs(90);
 
@@ -53,8 +57,6 @@ pub struct QemuSpec {
     pub initramfs: PathBuf,
     /// More words for the kernel's command line.
     pub append: String,
-    /// QEMU's accelerator: `tcg` or `kvm`.
-    pub accel: String,
     /// Memory in MiB.
     pub memory_mb: u32,
     /// Number of CPUs.
@@ -71,7 +73,7 @@ pub struct Qemu {
     /// QEMU's process id.
     pub pid: u32,
     /// The tty that is the far end of the guest's ttyS1.
-    pub data_tty: PathBuf,
+    pub serial: PathBuf,
     state_dir: PathBuf,
 }
 
@@ -109,6 +111,9 @@ pub enum QemuError {
     /// The guest ended while it was coming up.
     #[error("the board stopped while booting; the end of its console:\n{0}")]
     Died(String),
+    /// No board runs in this state directory.
+    #[error("no board runs there ({})", .0.display())]
+    NotRunning(PathBuf),
     /// QEMU does not end.
     #[error("QEMU (process {0}) does not end")]
     Stuck(u32),
@@ -127,8 +132,7 @@ pub enum QemuError {
 /// # Errors
 /// Any [`QemuError`]; a board that does not get ready is stopped again.
 pub fn up(spec: &QemuSpec) -> Result<Qemu, QemuError> {
-    let running = status(&spec.state_dir);
-    let qemu = match running {
+    let qemu = match status(&spec.state_dir) {
         Some(qemu) => qemu,
         None => start(spec)?,
     };
@@ -144,9 +148,29 @@ pub fn up(spec: &QemuSpec) -> Result<Qemu, QemuError> {
 pub fn status(state_dir: &Path) -> Option<Qemu> {
     let state_dir = state_dir.canonicalize().ok()?;
     let pid = fs::read_to_string(state_dir.join("pid")).ok()?.trim().parse().ok()?;
-    let data_tty = fs::read_link(state_dir.join("data")).unwrap_or_default();
-    let qemu = Qemu { pid, data_tty, state_dir };
+    let serial = fs::read_link(state_dir.join("data")).unwrap_or_default();
+    let qemu = Qemu { pid, serial, state_dir };
     qemu.is_alive().then_some(qemu)
+}
+
+/// Stops the board that runs in this state directory and waits until it is gone.
+///
+/// # Errors
+/// [`QemuError::NotRunning`] or [`QemuError::Stuck`].
+pub fn down(state_dir: &Path) -> Result<(), QemuError> {
+    running(state_dir)?.down()
+}
+
+/// Joins this program's stdin and stdout to the console of the board that runs in this state directory, until Ctrl-].
+///
+/// # Errors
+/// [`QemuError::NotRunning`], or [`QemuError::State`] when the console cannot be reached.
+pub fn console(state_dir: &Path) -> Result<(), QemuError> {
+    running(state_dir)?.console(io::stdin(), &mut io::stdout())
+}
+
+fn running(state_dir: &Path) -> Result<Qemu, QemuError> {
+    status(state_dir).ok_or_else(|| QemuError::NotRunning(state_dir.to_owned()))
 }
 
 impl Qemu {
@@ -161,9 +185,16 @@ impl Qemu {
             return Ok(());
         }
         if self.is_alive() {
-            let _ = Command::new("kill").args(["-KILL", &self.pid.to_string()]).stderr(Stdio::null()).status();
+            let _ = Command::new("kill")
+                .args(["-KILL", &self.pid.to_string()])
+                .stderr(Stdio::null())
+                .status();
         }
-        if self.wait_until_gone() { Ok(()) } else { Err(QemuError::Stuck(self.pid)) }
+        if self.wait_until_gone() {
+            Ok(())
+        } else {
+            Err(QemuError::Stuck(self.pid))
+        }
     }
 
     /// Joins `input` and `output` to the guest's console until Ctrl-] or the end of either.
@@ -174,7 +205,10 @@ impl Qemu {
     /// [`QemuError::State`] when the console cannot be reached.
     pub fn console(&self, input: impl Read + Send + 'static, output: &mut impl Write) -> Result<(), QemuError> {
         let path = self.state_dir.join("console.sock");
-        let broken = |source| QemuError::State { path: path.clone(), source };
+        let broken = |source| QemuError::State {
+            path: path.clone(),
+            source,
+        };
         let mut guest = UnixStream::connect(&path).map_err(broken)?;
         let to_guest = guest.try_clone().map_err(broken)?;
         let _raw = RawTerminal::enter();
@@ -183,7 +217,10 @@ impl Qemu {
         loop {
             match guest.read(&mut bytes) {
                 Ok(0) => return Ok(()),
-                Ok(count) => output.write_all(&bytes[..count]).and_then(|()| output.flush()).map_err(broken)?,
+                Ok(count) => output
+                    .write_all(&bytes[..count])
+                    .and_then(|()| output.flush())
+                    .map_err(broken)?,
                 Err(problem) if problem.kind() == io::ErrorKind::Interrupted => {}
                 Err(problem) => return Err(broken(problem)),
             }
@@ -198,9 +235,13 @@ impl Qemu {
 
     fn is_alive(&self) -> bool {
         // Process ids come round again: the pid file's own path in the command line tells that it is this board's.
-        let Ok(command_line) = fs::read(format!("/proc/{}/cmdline", self.pid)) else { return false };
+        let Ok(command_line) = fs::read(format!("/proc/{}/cmdline", self.pid)) else {
+            return false;
+        };
         let pid_file = self.state_dir.join("pid");
-        command_line.split(|byte| *byte == 0).any(|word| word == pid_file.as_os_str().as_encoded_bytes())
+        command_line
+            .split(|byte| *byte == 0)
+            .any(|word| word == pid_file.as_os_str().as_encoded_bytes())
     }
 
     fn wait_until_ready(&self) -> Result<(), QemuError> {
@@ -215,7 +256,10 @@ impl Qemu {
                 return Err(QemuError::Died(self.console_tail()));
             }
             if started.elapsed() > BOOT_LIMIT {
-                return Err(QemuError::NotReady { limit: BOOT_LIMIT, tail: self.console_tail() });
+                return Err(QemuError::NotReady {
+                    limit: BOOT_LIMIT,
+                    tail: self.console_tail(),
+                });
             }
             thread::sleep(POLL);
         }
@@ -254,7 +298,10 @@ fn start(spec: &QemuSpec) -> Result<Qemu, QemuError> {
     if TcpListener::bind(("127.0.0.1", spec.ssh_port)).is_err() {
         return Err(QemuError::PortTaken(spec.ssh_port));
     }
-    let state_error = |source| QemuError::State { path: spec.state_dir.clone(), source };
+    let state_error = |source| QemuError::State {
+        path: spec.state_dir.clone(),
+        source,
+    };
     fs::create_dir_all(&spec.state_dir).map_err(state_error)?;
     let state_dir = spec.state_dir.canonicalize().map_err(state_error)?;
     for stale in ["pid", "console.log", "console.sock", "qmp.sock", "data"] {
@@ -267,18 +314,23 @@ fn start(spec: &QemuSpec) -> Result<Qemu, QemuError> {
         .stdin(Stdio::null())
         .output()
         .map_err(|problem| match problem.kind() {
-            io::ErrorKind::NotFound => QemuError::NoProgram { program: program.into(), package: "qemu-system-x86" },
+            io::ErrorKind::NotFound => QemuError::NoProgram {
+                program: program.into(),
+                package: "qemu-system-x86",
+            },
             _ => QemuError::Refused(problem.to_string()),
         })?;
     if !output.status.success() {
         return Err(QemuError::Refused(tail(&String::from_utf8_lossy(&output.stderr))));
     }
     let said = String::from_utf8_lossy(&output.stdout);
-    let data_tty = pty_of(&said).ok_or_else(|| QemuError::Refused(format!("it named no pty: {said}")))?;
-    std::os::unix::fs::symlink(&data_tty, state_dir.join("data")).map_err(state_error)?;
+    let serial = pty_of(&said).ok_or_else(|| QemuError::Refused(format!("it named no pty: {said}")))?;
+    std::os::unix::fs::symlink(&serial, state_dir.join("data")).map_err(state_error)?;
     // QEMU writes its pid file before it goes into the background; without one the guest has ended already.
     status(&state_dir).ok_or_else(|| {
-        QemuError::Died(tail(&fs::read_to_string(state_dir.join("console.log")).unwrap_or_default()))
+        QemuError::Died(tail(
+            &fs::read_to_string(state_dir.join("console.log")).unwrap_or_default(),
+        ))
     })
 }
 
@@ -295,28 +347,71 @@ fn arguments(spec: &QemuSpec, state_dir: &Path) -> Vec<String> {
     let absolute = |path: &Path| text(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(|word| (*word).to_owned()));
-    add(&["-name", &format!("ktap-{}", spec.name), "-machine", "q35", "-accel", &spec.accel, "-cpu", "max"]);
+    add(&[
+        "-name",
+        &format!("ktap-{}", spec.name),
+        "-machine",
+        "q35",
+        "-accel",
+        ACCELERATOR,
+        "-cpu",
+        "max",
+    ]);
     add(&["-m", &spec.memory_mb.to_string(), "-smp", &spec.cpus.to_string()]);
-    add(&["-kernel", &absolute(&spec.kernel), "-initrd", &absolute(&spec.initramfs)]);
+    add(&[
+        "-kernel",
+        &absolute(&spec.kernel),
+        "-initrd",
+        &absolute(&spec.initramfs),
+    ]);
     // With panic=-1 a panic reboots at once, and with -no-reboot that ends QEMU: a dead board is seen to be dead.
-    add(&["-append", format!("console=ttyS0,115200 quiet panic=-1 {}", spec.append).trim_end(), "-no-reboot"]);
+    add(&[
+        "-append",
+        format!("console=ttyS0,115200 quiet panic=-1 {}", spec.append).trim_end(),
+        "-no-reboot",
+    ]);
     add(&["-nodefaults", "-display", "none"]);
-    add(&["-chardev", "socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log"]);
-    add(&["-serial", "chardev:console", "-chardev", "pty,id=data", "-serial", "chardev:data"]);
-    add(&["-netdev", &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{}-:22", spec.ssh_port)]);
+    add(&[
+        "-chardev",
+        "socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log",
+    ]);
+    add(&[
+        "-serial",
+        "chardev:console",
+        "-chardev",
+        "pty,id=data",
+        "-serial",
+        "chardev:data",
+    ]);
+    add(&[
+        "-netdev",
+        &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{}-:22", spec.ssh_port),
+    ]);
     add(&["-device", "virtio-net-pci,netdev=net,romfile="]);
-    add(&["-qmp", "unix:qmp.sock,server=on,wait=off", "-daemonize", "-pidfile", &text(state_dir.join("pid"))]);
+    add(&[
+        "-qmp",
+        "unix:qmp.sock,server=on,wait=off",
+        "-daemonize",
+        "-pidfile",
+        &text(state_dir.join("pid")),
+    ]);
     arguments
 }
 
 /// Reads the pty out of QEMU's `char device redirected to /dev/pts/3 (label data)`.
 fn pty_of(said: &str) -> Option<PathBuf> {
     let line = said.lines().find(|line| line.ends_with("(label data)"))?;
-    line.split_whitespace().find(|word| word.starts_with("/dev/")).map(PathBuf::from)
+    line.split_whitespace()
+        .find(|word| word.starts_with("/dev/"))
+        .map(PathBuf::from)
 }
 
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
@@ -356,8 +451,16 @@ impl Drop for RawTerminal {
 
 /// Runs stty on stdin; `None` if that is no terminal.
 fn stty(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("stty").args(arguments).stdin(Stdio::inherit()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = Command::new("stty")
+        .args(arguments)
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[cfg(test)]
@@ -371,7 +474,6 @@ mod tests {
             kernel: "/nonexistent/kernel".into(),
             initramfs: "/nonexistent/initramfs".into(),
             append: String::new(),
-            accel: "tcg".into(),
             memory_mb: 256,
             cpus: 1,
             ssh_port: 22990,
@@ -381,7 +483,8 @@ mod tests {
 
     #[test]
     fn qemu_names_the_pty_of_the_data_line() {
-        let said = "char device redirected to /dev/pts/1 (label other)\nchar device redirected to /dev/pts/3 (label data)\n";
+        let said =
+            "char device redirected to /dev/pts/1 (label other)\nchar device redirected to /dev/pts/3 (label data)\n";
         assert_eq!(pty_of(said), Some(PathBuf::from("/dev/pts/3")));
         assert_eq!(pty_of("nothing of the kind"), None);
     }
@@ -389,12 +492,20 @@ mod tests {
     #[test]
     fn a_missing_image_says_how_to_make_it() {
         let problem = up(&spec()).unwrap_err().to_string();
-        assert_eq!(problem, "the board's image /nonexistent/kernel is missing; `cargo xtask setup` makes it");
+        assert_eq!(
+            problem,
+            "the board's image /nonexistent/kernel is missing; `cargo xtask setup` makes it"
+        );
     }
 
     #[test]
     fn an_unknown_architecture_is_named() {
-        let problem = up(&QemuSpec { arch: "m68k".into(), ..spec() }).unwrap_err().to_string();
+        let problem = up(&QemuSpec {
+            arch: "m68k".into(),
+            ..spec()
+        })
+        .unwrap_err()
+        .to_string();
         assert!(problem.contains("`m68k`"), "{problem}");
     }
 

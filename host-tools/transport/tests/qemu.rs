@@ -11,8 +11,8 @@ fn image() -> Option<PathBuf> {
         Some(cache) => PathBuf::from(cache),
         None => PathBuf::from(std::env::var_os("HOME")?).join(".cache/ktap"),
     };
-    let board = cache.join("boards/x86-edge");
-    (board.join("kernel").exists() && board.join("initramfs").exists()).then_some(board)
+    let board = cache.join("x86-edge");
+    (board.join("vmlinuz").exists() && board.join("initramfs.cpio").exists()).then_some(board)
 }
 
 #[test]
@@ -22,10 +22,9 @@ fn a_guest_comes_up_is_found_talks_and_goes_down() {
     let spec = QemuSpec {
         name: "transport-test".into(),
         arch: "x86_64".into(),
-        kernel: image.join("kernel"),
-        initramfs: image.join("initramfs"),
+        kernel: image.join("vmlinuz"),
+        initramfs: image.join("initramfs.cpio"),
         append: String::new(),
-        accel: "tcg".into(),
         memory_mb: 256,
         cpus: 1,
         ssh_port: 22989,
@@ -33,11 +32,16 @@ fn a_guest_comes_up_is_found_talks_and_goes_down() {
     };
     let guest = qemu::up(&spec).unwrap();
     assert_eq!(qemu::status(&state_dir), Some(guest.clone()));
-    assert_eq!(qemu::up(&spec).unwrap(), guest, "a board that runs is not started again");
-    assert!(guest.data_tty.exists(), "{}", guest.data_tty.display());
+    assert_eq!(
+        qemu::up(&spec).unwrap(),
+        guest,
+        "a board that runs is not started again"
+    );
+    assert!(guest.serial.exists(), "{}", guest.serial.display());
 
     let (input, mut keys) = std::io::pipe().unwrap();
-    keys.write_all(b"echo $((6*7))-seen; sleep 1; cat /proc/uptime\n").unwrap();
+    keys.write_all(b"echo $((6*7))-seen; sleep 1; cat /proc/uptime\n")
+        .unwrap();
     let (mut screen, mut output) = std::io::pipe().unwrap();
     let console = std::thread::spawn({
         let guest = guest.clone();
@@ -53,8 +57,15 @@ fn a_guest_comes_up_is_found_talks_and_goes_down() {
     keys.write_all(&[0x1d]).unwrap();
     console.join().unwrap().unwrap();
 
-    let taken = qemu::up(&QemuSpec { state_dir: state_dir.join("second"), ..spec.clone() }).unwrap_err();
-    assert!(taken.to_string().starts_with("port 22989 of this PC is taken"), "{taken}");
+    let taken = qemu::up(&QemuSpec {
+        state_dir: state_dir.join("second"),
+        ..spec.clone()
+    })
+    .unwrap_err();
+    assert!(
+        taken.to_string().starts_with("port 22989 of this PC is taken"),
+        "{taken}"
+    );
 
     guest.down().unwrap();
     assert_eq!(qemu::status(&state_dir), None);
