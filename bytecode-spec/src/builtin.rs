@@ -150,7 +150,10 @@ for_each_builtin!(define_builtins);
 impl Builtin {
     /// Returns the builtin a script means by this (dotted) name, aliases included; hidden ones have no name.
     pub fn from_name(name: &str) -> Option<Builtin> {
-        let by_name = Builtin::ALL.iter().copied().find(|b| b.name() == name && b.spelling() != Spelling::Hidden);
+        let by_name = Builtin::ALL
+            .iter()
+            .copied()
+            .find(|b| b.name() == name && b.spelling() != Spelling::Hidden);
         by_name.or_else(|| ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, b)| *b))
     }
 }

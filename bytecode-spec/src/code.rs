@@ -34,22 +34,38 @@ pub struct Const {
 impl Const {
     /// Makes a number constant.
     pub const fn int(value: i64) -> Const {
-        Const { kind: ConstKind::Int as u32, reserved: 0, value }
+        Const {
+            kind: ConstKind::Int as u32,
+            reserved: 0,
+            value,
+        }
     }
 
     /// Makes a string constant over `len` bytes at `offset` of the byte pool.
     pub const fn str(offset: u32, len: u32) -> Const {
-        Const { kind: ConstKind::Str as u32, reserved: 0, value: (offset as i64) | ((len as i64) << 32) }
+        Const {
+            kind: ConstKind::Str as u32,
+            reserved: 0,
+            value: (offset as i64) | ((len as i64) << 32),
+        }
     }
 
     /// Makes a format constant.
     pub const fn format(id: u16) -> Const {
-        Const { kind: ConstKind::Format as u32, reserved: 0, value: id as i64 }
+        Const {
+            kind: ConstKind::Format as u32,
+            reserved: 0,
+            value: id as i64,
+        }
     }
 
     /// Makes a builtin constant.
     pub const fn builtin(number: u8) -> Const {
-        Const { kind: ConstKind::Builtin as u32, reserved: 0, value: number as i64 }
+        Const {
+            kind: ConstKind::Builtin as u32,
+            reserved: 0,
+            value: number as i64,
+        }
     }
 }
 

@@ -129,7 +129,10 @@ mod code_bytes {
         if bytes.len() % 4 != 0 {
             return Err(D::Error::custom("code is not whole words"));
         }
-        Ok(bytes.chunks_exact(4).map(|w| Word(u32::from_le_bytes([w[0], w[1], w[2], w[3]]))).collect())
+        Ok(bytes
+            .chunks_exact(4)
+            .map(|w| Word(u32::from_le_bytes([w[0], w[1], w[2], w[3]])))
+            .collect())
     }
 }
 

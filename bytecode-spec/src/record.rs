@@ -59,7 +59,11 @@ pub struct RecordWriter<'b> {
 impl<'b> RecordWriter<'b> {
     /// Starts a record with its header: the trace clock in nanoseconds, the CPU, the attached probe.
     pub fn begin(buf: &'b mut [u8], time_ns: u64, cpu: u16, probe: u16) -> Self {
-        let mut w = RecordWriter { buf, len: 0, full: false };
+        let mut w = RecordWriter {
+            buf,
+            len: 0,
+            full: false,
+        };
         w.varint(time_ns);
         w.varint(cpu as u64);
         w.varint(probe as u64);
