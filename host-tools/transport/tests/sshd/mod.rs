@@ -6,12 +6,24 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ktap_transport::{Agent, Link, LinkError, LinkSpec, OpenOptions, SshMethod, SshSpec, open};
+
+/// Runs the client's command where nothing but a small tmpfs can be written, then lists what is left there of it (`mount` leaves a directory).
+const CONFINE: &str = r#"
+exec 9>"$1/left"
+mkdir -p "$1/small" && mount -t tmpfs -o "$2" tmpfs "$1/small" || exit 99
+for dir in /dev/shm /run /var/tmp "$HOME" /tmp; do mount --bind "$1/small" "$dir" || exit 98; done
+cd "$HOME"
+sh -c "$SSH_ORIGINAL_COMMAND"
+ls -A "$HOME" | grep ktap >&9
+echo listed >&9
+"#;
 
 /// A private directory, removed at the end.
 pub struct Dir(pub PathBuf);
@@ -69,12 +81,14 @@ impl Sshd {
         Self::start_with("")
     }
 
-    /// Starts a server with more lines of configuration.
+    /// Starts a server with more lines of configuration, in which `{dir}` is its directory.
     pub fn start_with(config: &str) -> Self {
         let dir = Dir::new();
         keygen(&dir.file("host_key"), "ed25519", "");
+        keygen(&dir.file("ecdsa_key"), "ecdsa", "");
         keygen(&dir.file("user_key"), "ed25519", "");
         fs::copy(dir.file("user_key.pub"), dir.file("authorized_keys")).expect("authorized_keys");
+        fs::write(dir.file("confine.sh"), CONFINE).expect("confine.sh");
         assert!(
             Path::new("/usr/sbin/sshd").exists(),
             "sshd is needed for this test: install openssh-server"
@@ -86,10 +100,12 @@ impl Sshd {
                 .and_then(|socket| socket.local_addr())
                 .expect("a port")
                 .port();
-            let path = dir.0.display();
+            let path = dir.0.display().to_string();
+            let config = config.replace("{dir}", &path);
+            let password = if config.contains("password") { "yes" } else { "no" };
             let text = format!(
                 "Port {port}\nListenAddress 127.0.0.1\nHostKey {path}/host_key\nAuthorizedKeysFile {path}/authorized_keys\n\
-                 PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n\
+                 PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication {password}\n\
                  KbdInteractiveAuthentication no\n{config}\n"
             );
             fs::write(dir.file("config"), text).expect("config");
@@ -115,6 +131,22 @@ impl Sshd {
             let _ = server.wait();
         }
         panic!("sshd does not start");
+    }
+
+    /// Starts a server on which all directories an agent could go to are one tmpfs with these mount options.
+    pub fn start_confined(mount_options: &str) -> Self {
+        Self::start_with(&format!(
+            "ForceCommand unshare $(test $(id -u) = 0 && echo -m || echo -rm) sh {{dir}}/confine.sh {{dir}} {mount_options}"
+        ))
+    }
+
+    /// Puts a program into the server's `bin`.
+    pub fn program(&self, name: &str, text: &str) {
+        let file = self.dir.file("bin").join(name);
+        fs::create_dir_all(self.dir.file("bin")).expect("a directory");
+        let _ = fs::remove_file(&file);
+        fs::write(&file, text).expect("a program");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
     }
 
     /// Returns how to reach it.
@@ -167,6 +199,17 @@ impl Sshd {
         agent: &[u8],
         change: impl FnOnce(&mut OpenOptions<'_>),
     ) -> Result<Box<dyn Link>, LinkError> {
+        self.open_asking(spec, agent, &mut |_| None, change)
+    }
+
+    /// Opens a link as [`Sshd::open_with`] does, for a user who answers.
+    pub fn open_asking(
+        &self,
+        spec: &SshSpec,
+        agent: &[u8],
+        password: &mut dyn FnMut(&str) -> Option<String>,
+        change: impl FnOnce(&mut OpenOptions<'_>),
+    ) -> Result<Box<dyn Link>, LinkError> {
         let agents = [Agent {
             arch: std::env::consts::ARCH,
             version: "0.1.0".to_owned(),
@@ -176,7 +219,7 @@ impl Sshd {
         let mut options = OpenOptions {
             agents: &agents,
             keep_agent: false,
-            password: &mut |_| None,
+            password,
             trust_new_host: false,
         };
         change(&mut options);
