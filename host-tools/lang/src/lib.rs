@@ -5,12 +5,16 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod compile;
 pub mod diagnostic;
+pub mod dump;
 pub mod interval;
 pub mod lex;
+mod lower;
 pub mod parse;
 pub mod probe;
 pub mod program;
+pub mod resolve;
 pub mod source;
 pub mod suggest;
 pub mod token;

@@ -31,10 +31,13 @@ impl Lowering<'_> {
 
     /// `trace EXPR function (e) {}`.
     pub(super) fn trace_call(&mut self, event: &Expression, handler: &Expression, span: Span) {
-        if let Some(text) = self.event_text(event) {
-            let points = self.points(&text, event.span);
-            self.attach(points, &text, event.span, &format!("trace {text}"), handler, span);
-        }
+        let text = self.event_text(event);
+        let points = text
+            .as_ref()
+            .map(|text| self.points(text, event.span))
+            .unwrap_or_default();
+        let text = text.unwrap_or_default();
+        self.attach(points, &text, event.span, &format!("trace {text}"), handler, span);
     }
 
     /// `trace_end {}`.
@@ -57,8 +60,12 @@ impl Lowering<'_> {
                 (vec![ProbePoint::End], "trace_end".to_string(), handler.span, handler)
             }
             (AttachCall::Probe, [event, handler]) => {
-                let Some(text) = self.event_text(event) else { return };
-                (self.points(&text, event.span), text, event.span, handler)
+                let text = self.event_text(event);
+                let points = text
+                    .as_ref()
+                    .map(|text| self.points(text, event.span))
+                    .unwrap_or_default();
+                (points, text.unwrap_or_default(), event.span, handler)
             }
             (AttachCall::TickText | AttachCall::ProfileText, [interval, handler]) => {
                 let Some(text) = self.event_text(interval) else { return };
@@ -72,23 +79,14 @@ impl Lowering<'_> {
                 )
             }
             (AttachCall::Timer(unit), [count, handler]) => {
-                let period = match self.fold(count) {
-                    Some(Value::Int(count)) => u64::try_from(count).ok().and_then(|n| n.checked_mul(unit)),
-                    _ => {
-                        let message = "the timer's interval must be known when the script is compiled";
-                        return self.error(Code::DynamicEventDef, count.span, message);
-                    }
-                };
-                let Some(period_ns @ 1..) = period else {
-                    return self.error(
-                        Code::BadInterval,
-                        count.span,
-                        "cannot parse timer interval: it is not above zero",
-                    );
-                };
+                let period_ns = self.period(count, unit);
+                let points = period_ns
+                    .map(|period_ns| ProbePoint::Tick { period_ns })
+                    .into_iter()
+                    .collect();
                 (
-                    vec![ProbePoint::Tick { period_ns }],
-                    format!("tick-{period_ns}ns"),
+                    points,
+                    format!("tick-{}ns", period_ns.unwrap_or(0)),
                     count.span,
                     handler,
                 )
@@ -109,6 +107,27 @@ impl Lowering<'_> {
             }
         };
         self.attach(points, &text, place, &text, handler, span);
+    }
+
+    /// Returns the nanoseconds of `count` units.
+    fn period(&mut self, count: &Expression, unit: u64) -> Option<u64> {
+        let Some(Value::Int(number)) = self.fold(count) else {
+            let message = "the timer's interval must be known when the script is compiled";
+            self.error(Code::DynamicEventDef, count.span, message);
+            return None;
+        };
+        let period = u64::try_from(number)
+            .ok()
+            .and_then(|n| n.checked_mul(unit))
+            .filter(|period| *period > 0);
+        if period.is_none() {
+            self.error(
+                Code::BadInterval,
+                count.span,
+                format!("cannot parse timer interval: {number}"),
+            );
+        }
+        period
     }
 
     /// The statements of main after `kdebug.probe_end`: they run at the end.

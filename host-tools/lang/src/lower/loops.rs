@@ -6,7 +6,8 @@ use ktap_bytecode::op::Op;
 
 use super::Lowering;
 use super::fold::Value;
-use crate::ast::{Block, Expression, ExpressionKind, Name, Statement};
+use super::function::Jump;
+use crate::ast::{Block, Expression, ExpressionKind, Name, Statement, StatementKind};
 use crate::diagnostic::Code;
 use crate::resolve::Binding;
 use crate::source::Span;
@@ -33,17 +34,15 @@ impl Lowering<'_> {
         self.land(&jumps);
     }
 
-    /// `break` and `continue`.
-    pub(super) fn leave_loop(&mut self, span: Span, word: &str) {
-        if self.f().loops.is_empty() {
-            return self.error(Code::BreakOutside, span, format!("'{word}' outside a loop"));
-        }
-        let jump = self.jump(Op::Jmp, 0, span);
-        if let Some(innermost) = self.f().loops.last_mut() {
-            if word == "break" {
-                innermost.breaks.push(jump)
-            } else {
-                innermost.continues.push(jump)
+    /// Lets jumps leave the innermost loop, or go on with its next round.
+    pub(super) fn leave_loop(&mut self, jumps: Vec<Jump>, statement: &Statement) {
+        let leaves = statement.kind == StatementKind::Break;
+        match self.f().loops.last_mut() {
+            Some(innermost) if leaves => innermost.breaks.extend(jumps),
+            Some(innermost) => innermost.continues.extend(jumps),
+            None => {
+                let word = if leaves { "break" } else { "continue" };
+                self.error(Code::BreakOutside, statement.span, format!("'{word}' outside a loop"));
             }
         }
     }

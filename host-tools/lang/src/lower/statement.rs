@@ -66,8 +66,10 @@ impl Lowering<'_> {
             StatementKind::PairsFor { names, iterator, body } => self.pairs_for(names, iterator, body, span),
             StatementKind::Do(block) => self.block(block),
             StatementKind::Return(values) => self.return_statement(values, span),
-            StatementKind::Break => self.leave_loop(span, "break"),
-            StatementKind::Continue => self.leave_loop(span, "continue"),
+            StatementKind::Break | StatementKind::Continue => {
+                let jump = self.jump(Op::Jmp, 0, span);
+                self.leave_loop(vec![jump], statement);
+            }
             StatementKind::Goto(_) => self.not_lowered(span, "'goto'"),
             StatementKind::Trace { event, body } => self.trace(event, body, span),
             StatementKind::TraceCall { event, handler } => self.trace_call(event, handler, span),
@@ -207,6 +209,17 @@ impl Lowering<'_> {
     fn if_statement(&mut self, arms: &[(Expression, Block)], otherwise: Option<&Block>, span: Span) {
         let mut ends = Vec::new();
         for (index, (condition, block)) in arms.iter().enumerate() {
+            if let [
+                leave @ Statement {
+                    kind: StatementKind::Break | StatementKind::Continue,
+                    ..
+                },
+            ] = &block.statements[..]
+            {
+                let jumps = self.jump_if(condition, true);
+                self.leave_loop(jumps, leave);
+                continue;
+            }
             let next = self.jump_if(condition, false);
             self.block(block);
             if (index + 1 < arms.len() || otherwise.is_some()) && !self.f().ended() {

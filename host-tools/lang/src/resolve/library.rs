@@ -68,7 +68,7 @@ pub(super) fn lookup(name: &str) -> Known {
             name == *entry
         }
     };
-    if UNSUPPORTED.iter().any(|entry| unsupported(&entry)) {
+    if UNSUPPORTED.iter().any(|entry| unsupported(entry)) {
         Known::Unsupported
     } else {
         Known::Nothing

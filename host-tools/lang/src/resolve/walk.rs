@@ -5,12 +5,14 @@
 
 use std::collections::HashSet;
 
-use ktap_bytecode::builtin::{Builtin, Context};
+use ktap_bytecode::builtin::{Builtin, Context, Spelling};
 
 use super::library::{self, Known};
 use super::scope::{Origin, Scopes, Write};
 use super::{AttachCall, Binding, Resolved, VarId};
-use crate::ast::{Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind, TableItem};
+use crate::ast::{
+    BinaryOp, Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind, TableItem, UnaryOp,
+};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 use crate::suggest::suggest;
@@ -97,7 +99,7 @@ impl Walker {
             StatementKind::Local { names, values } => {
                 self.expressions(values);
                 for (index, name) in names.iter().enumerate() {
-                    let write = values.get(index).map_or(Write::Other, write_of);
+                    let write = values.get(index).map_or(Write::Other, |value| self.write_of(value));
                     self.declare(name, Origin::Local, write);
                 }
             }
@@ -109,19 +111,20 @@ impl Walker {
             StatementKind::Assign { targets, values } => {
                 self.expressions(values);
                 for (index, target) in targets.iter().enumerate() {
-                    self.target(target, values.get(index).map_or(Write::Other, write_of));
+                    self.target(
+                        target,
+                        values.get(index).map_or(Write::Other, |value| self.write_of(value)),
+                    );
                 }
             }
             StatementKind::Compound { target, value, .. } => {
                 self.expression(value);
-                self.target(
-                    target,
-                    if is_number(value) {
-                        Write::Compound
-                    } else {
-                        Write::Other
-                    },
-                );
+                let write = if self.is_number(value) {
+                    Write::Compound
+                } else {
+                    Write::Other
+                };
+                self.target(target, write);
             }
             StatementKind::Aggregate { target, value } => {
                 self.expression(value);
@@ -254,6 +257,33 @@ impl Walker {
         let id = self.scopes.declare(&name.text, origin);
         self.scopes.write(id, write);
         self.resolved.declarations.insert(name.span, id);
+    }
+
+    /// Returns true if the value, already walked, can be nothing but a number.
+    fn is_number(&self, value: &Expression) -> bool {
+        match &value.kind {
+            ExpressionKind::Number(_) => true,
+            ExpressionKind::Paren(inner) => self.is_number(inner),
+            ExpressionKind::Name(_) | ExpressionKind::Member(..) => {
+                matches!(self.resolved.bound(value.span), Some(Binding::Builtin(b)) if b.spelling() == Spelling::Variable && gives_number(b))
+            }
+            ExpressionKind::Call(callee, _) => {
+                matches!(self.resolved.bound(callee.span), Some(Binding::Builtin(b)) if gives_number(b))
+            }
+            ExpressionKind::Unary(UnaryOp::Neg | UnaryOp::BitNot, operand) => self.is_number(operand),
+            ExpressionKind::Binary(op, left, right) if is_arithmetic(*op) => {
+                self.is_number(left) && self.is_number(right)
+            }
+            _ => false,
+        }
+    }
+
+    fn write_of(&self, value: &Expression) -> Write {
+        match &value.kind {
+            ExpressionKind::Table(_) => Write::Table,
+            _ if self.is_number(value) => Write::Number,
+            _ => Write::Other,
+        }
     }
 
     fn lint_shadow(&mut self, name: &str, span: Span) {
@@ -434,15 +464,26 @@ impl Walker {
     }
 }
 
-/// Returns true if the value can be nothing but a number, whatever the names in it mean.
-fn is_number(value: &Expression) -> bool {
-    matches!(value.kind, ExpressionKind::Number(_))
+/// Returns true for operators that give a number, given numbers.
+fn is_arithmetic(op: BinaryOp) -> bool {
+    use BinaryOp::*;
+    matches!(op, Add | Sub | Mul | Div | Mod | BitAnd | BitOr | BitXor | Shl | Shr)
 }
 
-fn write_of(value: &Expression) -> Write {
-    match &value.kind {
-        ExpressionKind::Table(_) => Write::Table,
-        _ if is_number(value) => Write::Number,
-        _ => Write::Other,
-    }
+/// Returns true for builtins that give a number wherever they are called.
+fn gives_number(builtin: Builtin) -> bool {
+    use Builtin::*;
+    matches!(
+        builtin,
+        Len | Pid
+            | Tid
+            | Uid
+            | Cpu
+            | GettimeofdayNs
+            | GettimeofdayUs
+            | GettimeofdayMs
+            | GettimeofdayS
+            | Nsecs
+            | NumCpus
+    )
 }

@@ -1,0 +1,113 @@
+//! Golden tests of the compiler: every script under `golden/program` with its code, or with its diagnostics.
+//!
+//! `KTAP_BLESS=1` writes the golden files anew.
+
+#![allow(clippy::unwrap_used)]
+
+mod listing;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ktap_bytecode::image::Image;
+use ktap_bytecode::verify::verify;
+use ktap_lang::compile::{CompileOptions, compile};
+use ktap_lang::diagnostic::Diagnostic;
+use ktap_lang::source::Source;
+
+fn options() -> CompileOptions {
+    CompileOptions {
+        args: vec!["10".to_string(), "sched:sched_switch".to_string()],
+        script_name: "script.kp".to_string(),
+    }
+}
+
+fn scripts(dir: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let mut found: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "kp"));
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+fn show(source: &Source, diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for d in diagnostics {
+        let (line, column) = source.line_column(d.primary.span.start);
+        let (end_line, end_column) = source.line_column(d.primary.span.end);
+        writeln!(
+            text,
+            "{} {line}:{column}-{end_line}:{end_column} {}",
+            d.code.text(),
+            d.message
+        )
+        .unwrap();
+        for help in &d.help {
+            writeln!(text, "    help: {help}").unwrap();
+        }
+    }
+    text
+}
+
+/// Compares with the golden file, which is absent when the text is empty.
+fn check(path: &Path, text: &str, failures: &mut String) {
+    if std::env::var_os("KTAP_BLESS").is_some() {
+        if text.is_empty() {
+            let _ = fs::remove_file(path);
+        } else {
+            fs::write(path, text).unwrap();
+        }
+        return;
+    }
+    let golden = fs::read_to_string(path).unwrap_or_default();
+    if golden != text {
+        write!(failures, "{} differs:\n{text}\n", path.display()).unwrap();
+    }
+}
+
+#[test]
+fn scripts_compile_to_the_golden_code() {
+    let mut failures = String::new();
+    for path in scripts("tests/golden/program") {
+        let source = Source::new("script.kp", fs::read(&path).unwrap());
+        let (program, diagnostics) = compile(&source, &options());
+        let code = program.map(|program| {
+            assert!(verify(program.image.code_ref()).is_ok(), "{}", path.display());
+            assert_eq!(program.debug.spans.len(), program.image.code.len());
+            assert_eq!(
+                Image::from_bytes(&program.image.to_bytes()).as_ref(),
+                Ok(&program.image)
+            );
+            listing::list(&program)
+        });
+        check(&path.with_extension("dis"), &code.unwrap_or_default(), &mut failures);
+        check(
+            &path.with_extension("diag"),
+            &show(&source, &diagnostics),
+            &mut failures,
+        );
+    }
+    assert!(failures.is_empty(), "{failures}run with KTAP_BLESS=1 to accept");
+}
+
+#[test]
+fn the_histogram_script_fits_400_bytes() {
+    let source = Source::new(
+        "s.kp",
+        fs::read(
+            scripts("tests/golden/program")
+                .iter()
+                .find(|p| p.ends_with("syscalls_histogram.kp"))
+                .unwrap(),
+        )
+        .unwrap(),
+    );
+    let (program, diagnostics) = compile(&source, &CompileOptions::default());
+    let bytes = program
+        .unwrap_or_else(|| panic!("{}", show(&source, &diagnostics)))
+        .image
+        .to_bytes();
+    assert!(bytes.len() < 400, "{} bytes", bytes.len());
+}
