@@ -3,6 +3,7 @@
 //! In: the text of its `format` file. Out: [`EventFormat`]. Invariant: own fields keep the order of the file, for scripts count them.
 
 use super::field::{Field, FieldValue};
+use super::print_fmt::PrintFmt;
 use super::{fallback, syscall};
 use crate::abi::Abi;
 use crate::symbol::Symbolize;
@@ -39,6 +40,7 @@ pub struct EventFormat {
     pub print_fmt: String,
     /// Sizes and byte order of the records.
     pub abi: Abi,
+    print: Option<PrintFmt>,
 }
 
 impl EventFormat {
@@ -74,13 +76,9 @@ impl EventFormat {
         }
         let name = name.ok_or(FormatError::NoName)?;
         let id = id.ok_or_else(|| FormatError::NoId(name.clone()))?;
-        Ok(EventFormat {
-            name,
-            id,
-            fields,
-            print_fmt: print_fmt.to_owned(),
-            abi,
-        })
+        let print = PrintFmt::parse(print_fmt, abi);
+        let print_fmt = print_fmt.to_owned();
+        Ok(EventFormat { name, id, fields, print_fmt, abi, print })
     }
 
     /// Returns the event's own fields, in the order scripts count them.
@@ -116,8 +114,19 @@ impl EventFormat {
         line
     }
 
-    /// Returns the event's text without its name, as its print format makes it.
+    /// Returns the event's text without its name, as its print format makes it, or else the list of its fields.
     pub fn text(&self, raw: &[u8], symbols: &dyn Symbolize) -> Vec<u8> {
-        fallback::fields(self, raw, symbols)
+        self.formatted(raw, symbols)
+            .unwrap_or_else(|| fallback::fields(self, raw, symbols))
+    }
+
+    /// Returns what the print format makes of `raw`; nothing if it needs what only the running kernel knows.
+    pub fn formatted(&self, raw: &[u8], symbols: &dyn Symbolize) -> Option<Vec<u8>> {
+        self.print.as_ref()?.render(self, raw, symbols)
+    }
+
+    /// Returns true if the print format was understood.
+    pub fn has_print_format(&self) -> bool {
+        self.print.is_some()
     }
 }

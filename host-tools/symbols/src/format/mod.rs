@@ -3,10 +3,19 @@
 //! In: the text of a `format` file, raw records. Out: [`EventFormat`]. Invariant: rendering never fails; a print format that
 //! uses what is unknown here falls back to the list of fields, as the kernel's own `fields` option shows it.
 
+mod eval;
 mod event;
+mod expr;
 mod fallback;
 mod field;
+mod lexer;
+mod operand;
+mod parser;
+mod pointer;
+mod print_fmt;
+mod printf;
 mod syscall;
+mod tables;
 mod text;
 
 pub use event::{EventFormat, FormatError};
