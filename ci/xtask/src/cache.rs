@@ -14,10 +14,11 @@ use crate::step::Outcome;
 pub struct Cache {
     root: PathBuf,
     checkout: PathBuf,
+    target: PathBuf,
 }
 
 impl Cache {
-    /// Finds the cache, and the checkout this program was built from.
+    /// Finds the cache, the checkout and where cargo builds.
     pub fn open() -> Result<Self, XtaskError> {
         let root = match (
             std::env::var_os("KTAP_CACHE"),
@@ -29,11 +30,15 @@ impl Cache {
             (None, None, Some(home)) => PathBuf::from(home).join(".cache/ktap"),
             (None, None, None) => return Err(XtaskError::Usage("neither KTAP_CACHE nor HOME is set".into())),
         };
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        // Asked at run time: builds of several checkouts may share one target directory.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let checkout = Path::new(&manifest).join("../..");
         let checkout = checkout.canonicalize().map_err(XtaskError::file("find", &checkout))?;
         fs::create_dir_all(&root).map_err(XtaskError::file("make", &root))?;
         let root = root.canonicalize().map_err(XtaskError::file("find", &root))?;
-        Ok(Self { root, checkout })
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| checkout.join("target"), |target| checkout.join(target));
+        Ok(Self { root, checkout, target })
     }
 
     /// Returns a path in the cache.
@@ -44,6 +49,11 @@ impl Cache {
     /// Returns a path in the checkout.
     pub fn checkout(&self, relative: &str) -> PathBuf {
         self.checkout.join(relative)
+    }
+
+    /// Returns cargo's target directory.
+    pub fn target(&self) -> &Path {
+        &self.target
     }
 
     /// Returns what belongs to one board: `${cache}/NAME/FILE`.

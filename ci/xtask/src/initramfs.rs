@@ -11,7 +11,7 @@ use crate::command::{capture, find_program};
 use crate::cpio::Archive;
 use crate::error::{MissingPackage, XtaskError};
 use crate::step::Outcome;
-use crate::{kernel, modules, programs};
+use crate::{agent, kernel, modules, programs};
 
 /// Drivers that the cloud kernel keeps as modules: the virtual network card and the bus it sits on.
 const MODULES: &[&str] = &["virtio_pci", "virtio_net"];
@@ -91,7 +91,7 @@ pub fn image(cache: &Cache) -> Result<Outcome, XtaskError> {
     for (name, bytes) in programs::built(cache)? {
         archive.file(&format!("usr/bin/{name}"), 0o755, &bytes);
     }
-    let agent = cache.checkout("target/agents/x86_64/ktap-agent");
+    let agent = agent::path(cache, "x86_64");
     if agent.exists() {
         archive.file("usr/bin/ktap-agent", 0o755, &cache::read(&agent)?);
     }

@@ -48,7 +48,9 @@ pub fn board_keys(cache: &Cache) -> Result<Outcome, XtaskError> {
 fn ssh_port(cache: &Cache) -> Result<u16, XtaskError> {
     let file = cache.checkout("boards/x86-edge.toml");
     let text = String::from_utf8_lossy(&cache::read(&file)?).into_owned();
-    let value = text.lines().find_map(|line| line.strip_prefix("port")?.trim_start().strip_prefix('='));
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix("port")?.trim_start().strip_prefix('='));
     let number = value.and_then(|value| value.split('#').next()?.trim().parse().ok());
     number.ok_or_else(|| XtaskError::BadFile {
         place: file.display().to_string(),

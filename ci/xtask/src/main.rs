@@ -3,7 +3,9 @@
 //! In: a task's name. Out: exit 0, or 1 with one message on stderr. Invariant: standard library only, so it compiles in seconds on
 //! a system that has nothing yet.
 
+mod agent;
 mod apt;
+mod build;
 mod cache;
 mod command;
 mod cpio;
@@ -16,6 +18,7 @@ mod programs;
 mod setup;
 mod step;
 mod terminal;
+mod toolchain;
 
 use std::process::ExitCode;
 
@@ -25,7 +28,8 @@ use error::XtaskError;
 const HELP: &str = "\
 cargo xtask TASK
 
-  setup               get all that is needed from outside the checkout";
+  setup               get all that is needed from outside the checkout
+  build               setup, then the agents, the board's image, ktap-host";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +46,7 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["setup"] => setup::run(&Cache::open()?),
+        ["build"] => build::run(&Cache::open()?),
         [] | ["help" | "-h" | "--help"] => {
             terminal::result(HELP);
             Ok(())

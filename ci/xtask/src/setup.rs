@@ -5,13 +5,17 @@
 use crate::cache::Cache;
 use crate::error::XtaskError;
 use crate::step::{self, Step};
-use crate::{apt, initramfs, kernel, keys, programs};
+use crate::{apt, initramfs, kernel, keys, programs, toolchain};
 
 /// The steps that need nothing of the project built.
 pub const STEPS: &[Step] = &[
     Step {
         name: "Debian packages",
         run: apt::packages,
+    },
+    Step {
+        name: "compiler for the boards",
+        run: toolchain::prepare,
     },
     Step {
         name: "kernel image",
