@@ -1,5 +1,30 @@
 //! ktap-vm: the virtual machine, the same in agent and kernel module.
+//!
+//! In: a verified program, a region of memory, a [`host::Host`]. Out: records, attachments, traps. Invariant: whatever program
+//! and host do, a run ends, stays inside its region and never panics.
 
 #![no_std]
+#![deny(unsafe_code)]
 
+mod arith;
+mod builtin;
+mod call;
+mod closure;
+mod exec;
+mod heap;
 pub mod host;
+mod keyed;
+mod layout;
+mod lock;
+mod object;
+#[allow(unsafe_code)]
+mod region;
+mod run;
+mod shared;
+mod stat;
+mod string;
+mod table;
+mod value;
+mod vm;
+
+pub use vm::{Counters, LoadError, Outcome, Vm};

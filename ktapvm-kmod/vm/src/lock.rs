@@ -1,0 +1,78 @@
+//! Locks: a word that counts, odd while held; readers may go without it and look whether it moved.
+//!
+//! In: a word of the region, a host. Out: [`Guard`], or [`Busy`] in a context that cannot wait. Invariant: interrupts are off
+//! while a lock is held, and the order is table or globals first, heap last, never two tables.
+
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+
+use crate::host::Host;
+use crate::region::Region;
+
+/// The lock is held by another, and NMI context cannot wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+/// A held lock; given back when dropped.
+pub(crate) struct Guard<'a, H: Host> {
+    word: &'a AtomicU64,
+    host: &'a H,
+    irq: u64,
+}
+
+impl<H: Host> Drop for Guard<'_, H> {
+    fn drop(&mut self) {
+        self.word
+            .store(self.word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        self.host.lock_exit(self.irq);
+    }
+}
+
+/// Takes the lock at word `at`.
+pub(crate) fn lock<'a, H: Host>(region: &Region<'a>, at: usize, host: &'a H) -> Result<Guard<'a, H>, Busy> {
+    let word = region.atomic(at).ok_or(Busy)?;
+    let irq = host.lock_enter();
+    let patient = !host.in_nmi();
+    loop {
+        let seen = word.load(Ordering::Relaxed);
+        if seen & 1 == 0
+            && word
+                .compare_exchange_weak(seen, seen.wrapping_add(1), Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+        {
+            // Readers without the lock must see it odd before they can see anything written under it.
+            fence(Ordering::Release);
+            return Ok(Guard { word, host, irq });
+        }
+        if !patient && seen & 1 == 1 {
+            host.lock_exit(irq);
+            return Err(Busy);
+        }
+        core::hint::spin_loop();
+    }
+}
+
+/// Runs `read` over data of the lock at `at`: without the lock if nobody writes meanwhile, else under it.
+///
+/// `read` may see data in change the first times: it must end and stay inside the region whatever it sees.
+#[inline]
+pub(crate) fn read<'a, H: Host, T>(
+    region: &Region<'a>,
+    at: usize,
+    host: &'a H,
+    read: impl Fn() -> T,
+) -> Result<T, Busy> {
+    let word = region.atomic(at).ok_or(Busy)?;
+    for _ in 0..3 {
+        let before = word.load(Ordering::Acquire);
+        if before & 1 == 1 {
+            continue;
+        }
+        let result = read();
+        fence(Ordering::Acquire);
+        if word.load(Ordering::Relaxed) == before {
+            return Ok(result);
+        }
+    }
+    let _guard = lock(region, at, host)?;
+    Ok(read())
+}

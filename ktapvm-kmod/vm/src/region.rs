@@ -1,0 +1,108 @@
+//! The region: the one piece of memory a VM has, as 64-bit words, and the only unsafe code of the crate.
+//!
+//! In: word indices. Out: words and byte strings. Invariant: every access is inside the region, whatever the index; words
+//! are relaxed atomics, so that a race between CPUs can give an old value, never undefined behaviour.
+
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Reads and writes of one region.
+#[derive(Clone, Copy)]
+pub(crate) struct Region<'p> {
+    words: &'p [AtomicU64],
+    owner: PhantomData<&'p mut [u64]>,
+}
+
+impl<'p> Region<'p> {
+    /// Takes a region over and clears it.
+    pub(crate) fn new(memory: &'p mut [u64]) -> Region<'p> {
+        memory.fill(0);
+        let len = memory.len();
+        let start = memory.as_mut_ptr().cast::<AtomicU64>();
+        // SAFETY: AtomicU64 has the size of u64 and, on every target this crate is built for, its alignment (checked
+        // below); the exclusive borrow is given up for 'p, so that all later access goes through these atomics.
+        let words = unsafe { core::slice::from_raw_parts(start, len) };
+        Region {
+            words,
+            owner: PhantomData,
+        }
+    }
+
+    /// Returns the number of words.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Returns the word at `at`, 0 outside the region.
+    #[inline(always)]
+    pub(crate) fn get(&self, at: usize) -> u64 {
+        match self.words.get(at) {
+            Some(word) => word.load(Ordering::Relaxed),
+            None => 0,
+        }
+    }
+
+    /// Sets the word at `at`; nothing outside the region.
+    #[inline(always)]
+    pub(crate) fn set(&self, at: usize, value: u64) {
+        if let Some(word) = self.words.get(at) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the low half of the word at `at`.
+    #[inline(always)]
+    pub(crate) fn low(&self, at: usize) -> u32 {
+        self.get(at) as u32
+    }
+
+    /// Returns the high half of the word at `at`.
+    #[inline(always)]
+    pub(crate) fn high(&self, at: usize) -> u32 {
+        (self.get(at) >> 32) as u32
+    }
+
+    /// Sets the low half of the word at `at`; its lock must be held.
+    #[inline(always)]
+    pub(crate) fn set_low(&self, at: usize, value: u32) {
+        self.set(at, self.get(at) & !0xffff_ffff | value as u64);
+    }
+
+    /// Sets the high half of the word at `at`; its lock must be held.
+    #[inline(always)]
+    pub(crate) fn set_high(&self, at: usize, value: u32) {
+        self.set(at, self.get(at) & 0xffff_ffff | (value as u64) << 32);
+    }
+
+    /// Returns the word at `at` as an atomic, for locks, epochs and counters.
+    #[inline(always)]
+    pub(crate) fn atomic(&self, at: usize) -> Option<&'p AtomicU64> {
+        self.words.get(at)
+    }
+
+    /// Returns `len` bytes from the word `at` on, nothing if they are not all inside the region.
+    #[inline]
+    pub(crate) fn bytes(&self, at: usize, len: usize) -> &'p [u8] {
+        match self.words.get(at..at.wrapping_add(len.div_ceil(8))) {
+            // SAFETY: the words are inside the region, any byte is a valid u8. Strings are written before their handle is
+            // known to anyone and not changed while a handle lives; a stale handle may show bytes in change, as noted above.
+            Some(words) => unsafe { core::slice::from_raw_parts(words.as_ptr().cast::<u8>(), len) },
+            None => &[],
+        }
+    }
+
+    /// Returns `len` writable bytes from the word `at` on, nothing if they are not all inside the region.
+    ///
+    /// # Safety
+    /// The caller owns these words alone (a frame's buffer, or a block not yet published) and keeps one such slice at a time.
+    #[inline]
+    pub(crate) unsafe fn bytes_mut(&self, at: usize, len: usize) -> &'p mut [u8] {
+        match self.words.get(at..at.wrapping_add(len.div_ceil(8))) {
+            // SAFETY: the words are inside the region and interior mutable; the caller vouches for sole ownership.
+            Some(words) => unsafe { core::slice::from_raw_parts_mut(words.as_ptr().cast_mut().cast::<u8>(), len) },
+            None => &mut [],
+        }
+    }
+}
+
+const _: () = assert!(align_of::<AtomicU64>() <= 8 && size_of::<AtomicU64>() == 8);

@@ -1,0 +1,278 @@
+//! A run: main or one handler in one frame, its registers, scratch arena and budgets.
+//!
+//! In: a frame of the region. Out: [`Run`], which exec and the builtins work on. Invariant: `base` is at most the number of
+//! register slots, and a margin of 256 slots follows these, so that any 8-bit register number stays inside the frame.
+
+use ktap_bytecode::record::{MAIN_PROBE, RecordWriter};
+use ktap_bytecode::trap::Trap;
+
+use crate::heap::NoMemory;
+use crate::host::{FieldValue, Host};
+use crate::layout::control;
+use crate::lock::Busy;
+use crate::region::Region;
+use crate::stat::{self, Aggregate};
+use crate::string;
+use crate::value::{Kind, Tag, Value};
+use crate::vm::Vm;
+
+/// Why a run stops before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// A trap with its detail.
+    Trap(Trap, i64),
+    /// `exit(status)`.
+    Exit(i64),
+}
+
+impl From<Trap> for Stop {
+    fn from(trap: Trap) -> Stop {
+        Stop::Trap(trap, 0)
+    }
+}
+
+impl From<Busy> for Stop {
+    fn from(_: Busy) -> Stop {
+        Stop::Trap(Trap::LockTimeout, 0)
+    }
+}
+
+/// What a step of a run gives.
+pub(crate) type Ran<T> = Result<T, Stop>;
+
+/// One run.
+pub(crate) struct Run<'r, 'p, H: Host> {
+    pub(crate) vm: &'r Vm<'p>,
+    pub(crate) host: &'r H,
+    pub(crate) region: Region<'p>,
+    /// The frame's first word.
+    frame: usize,
+    /// The word of register slot 0.
+    pub(crate) registers: usize,
+    /// The slot of the running function's register 0.
+    pub(crate) base: usize,
+    /// The slot after the last of "up to top".
+    pub(crate) top: usize,
+    /// Registers of the running function.
+    pub(crate) regs: usize,
+    /// Varargs of the running function; they lie below `base`.
+    pub(crate) varargs: usize,
+    /// The next word of code.
+    pub(crate) pc: usize,
+    /// The running closure, 0 for main.
+    pub(crate) closure: u32,
+    /// The running function.
+    pub(crate) function: usize,
+    /// Calls to return from.
+    pub(crate) depth: usize,
+    /// Scratch words in use.
+    scratch: usize,
+    /// Ops left.
+    pub(crate) fuel: u64,
+    /// Backward jumps left.
+    pub(crate) loops: u64,
+    /// Calls until one counts as a backward jump.
+    pub(crate) calls: u32,
+    /// False for main.
+    pub(crate) handler: bool,
+    probe: u16,
+}
+
+impl<'r, 'p, H: Host> Run<'r, 'p, H> {
+    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame: usize, probe: u16, handler: bool) -> Self {
+        let layout = &vm.objects.layout;
+        let frame = layout.frame(frame);
+        // Handlers of the end run once and in no event: they are bounded as main is.
+        let unbounded = !handler || vm.ended();
+        Run {
+            vm,
+            host,
+            region: vm.objects.heap.region,
+            frame,
+            registers: frame.wrapping_add(layout.registers),
+            base: 0,
+            top: 0,
+            regs: 0,
+            varargs: 0,
+            pc: 0,
+            closure: 0,
+            function: 0,
+            depth: 0,
+            scratch: 0,
+            fuel: if unbounded { u64::MAX } else { vm.limits.fuel as u64 },
+            loops: vm.limits.loops as u64,
+            calls: 0,
+            handler,
+            probe: if handler { probe } else { MAIN_PROBE },
+        }
+    }
+
+    /// The function and the word of code being executed.
+    pub(crate) fn place(&self) -> (u16, u32) {
+        (self.function as u16, (self.pc as u32).saturating_sub(1))
+    }
+
+    /// Register slots this run may use.
+    pub(crate) fn slots(&self) -> usize {
+        self.vm.limits.stack_slots as usize
+    }
+
+    /// The value of a slot, counted from the frame's first.
+    #[inline(always)]
+    pub(crate) fn slot(&self, slot: usize) -> Value {
+        let at = self.registers.wrapping_add(slot.wrapping_mul(2));
+        Value::from_words(self.region.get(at), self.region.get(at.wrapping_add(1)))
+    }
+
+    /// Sets a slot, counted from the frame's first. The caller has checked that it is one of the frame's.
+    #[inline(always)]
+    pub(crate) fn set_slot(&self, slot: usize, value: Value) {
+        let at = self.registers.wrapping_add(slot.wrapping_mul(2));
+        self.region.set(at, value.head());
+        self.region.set(at.wrapping_add(1), value.payload);
+    }
+
+    /// The value of a register.
+    #[inline(always)]
+    pub(crate) fn r(&self, register: u8) -> Value {
+        self.slot(self.base.wrapping_add(register as usize))
+    }
+
+    /// Sets a register.
+    #[inline(always)]
+    pub(crate) fn set(&self, register: u8, value: Value) {
+        self.set_slot(self.base.wrapping_add(register as usize), value);
+    }
+
+    /// The word of a call record.
+    pub(crate) fn record_word(&self, depth: usize) -> usize {
+        let first = self.frame.wrapping_add(self.vm.objects.layout.records);
+        first.wrapping_add(depth.wrapping_mul(crate::layout::RECORD_WORDS))
+    }
+
+    /// Burns fuel for work that is more than an op's.
+    pub(crate) fn charge(&mut self, amount: usize) -> Ran<()> {
+        match self.fuel.checked_sub(amount as u64) {
+            Some(left) => {
+                self.fuel = left;
+                Ok(())
+            }
+            None => Err(self.out_of_fuel()),
+        }
+    }
+
+    pub(crate) fn out_of_fuel(&self) -> Stop {
+        Stop::Trap(Trap::OutOfFuel, self.vm.limits.fuel as i64)
+    }
+
+    /// Counts a backward jump.
+    pub(crate) fn count_loop(&mut self) -> Ran<()> {
+        match self.loops.checked_sub(1) {
+            Some(left) => {
+                self.loops = left;
+                Ok(())
+            }
+            None => Err(Stop::Trap(Trap::LoopLimit, self.vm.limits.loops as i64)),
+        }
+    }
+
+    pub(crate) fn no_memory(&self, _: NoMemory) -> Stop {
+        Stop::Trap(Trap::OutOfMemory, self.vm.limits.memory as i64)
+    }
+
+    /// Takes words of the scratch arena.
+    pub(crate) fn take_scratch(&mut self, words: usize) -> Ran<usize> {
+        let layout = &self.vm.objects.layout;
+        let end = self.scratch.saturating_add(words);
+        if end > layout.scratch_words {
+            return Err(Stop::Trap(Trap::ScratchFull, self.vm.limits.scratch as i64));
+        }
+        let at = self.frame.wrapping_add(layout.scratch).wrapping_add(self.scratch);
+        self.scratch = end;
+        Ok(at)
+    }
+
+    /// Makes a temporary string.
+    pub(crate) fn temp(&mut self, kind: Kind, meta: u64, bytes: &[u8]) -> Ran<Value> {
+        if bytes.len() > ktap_bytecode::limits::MAX_STRING {
+            return Err(Stop::Trap(
+                Trap::StringTooLong,
+                ktap_bytecode::limits::MAX_STRING as i64,
+            ));
+        }
+        let words = bytes.len().div_ceil(8);
+        self.charge(words)?;
+        let at = self.take_scratch(words.wrapping_add(string::BODY))?;
+        string::write(&self.region, at, meta, bytes);
+        Ok(Value::new(Tag::Temp, kind as u32, at as u64))
+    }
+
+    /// Starts a temporary text of `len` bytes.
+    pub(crate) fn begin_text(&mut self, len: usize) -> Ran<string::Joiner<'p>> {
+        if len > ktap_bytecode::limits::MAX_STRING {
+            return Err(Stop::Trap(
+                Trap::StringTooLong,
+                ktap_bytecode::limits::MAX_STRING as i64,
+            ));
+        }
+        let words = len.div_ceil(8);
+        self.charge(words)?;
+        let at = self.take_scratch(words.wrapping_add(string::BODY))?;
+        Ok(string::Joiner::new(self.region, at, len))
+    }
+
+    /// Makes a temporary text.
+    pub(crate) fn text(&mut self, bytes: &[u8]) -> Ran<Value> {
+        self.temp(Kind::Text, string::TEXT, bytes)
+    }
+
+    /// Makes a snapshot of an aggregation.
+    pub(crate) fn snapshot(&mut self, aggregate: &Aggregate) -> Ran<Value> {
+        let at = self.take_scratch(stat::WORDS)?;
+        stat::save(&self.region, at, aggregate);
+        Ok(Value::new(Tag::Snapshot, 0, at as u64))
+    }
+
+    /// Makes a value of what the host found.
+    pub(crate) fn field_value(&mut self, found: FieldValue<'_>) -> Ran<Value> {
+        match found {
+            FieldValue::Nil => Ok(Value::NIL),
+            FieldValue::Bool(value) => Ok(Value::boolean(value)),
+            FieldValue::Int(value) => Ok(Value::int(value)),
+            FieldValue::Str(bytes) => self.text(bytes),
+        }
+    }
+
+    /// The bytes of a string value.
+    pub(crate) fn bytes(&self, value: Value) -> &'p [u8] {
+        string::bytes(&self.region, string::body(value))
+    }
+
+    /// Traps outside an event.
+    pub(crate) fn need_event(&self) -> Ran<()> {
+        if self.host.in_event() {
+            Ok(())
+        } else {
+            Err(Trap::NoEvent.into())
+        }
+    }
+
+    /// Builds a record in the frame's buffer and gives it to the host; what goes wrong is counted.
+    #[allow(unsafe_code)]
+    pub(crate) fn emit(&mut self, build: impl FnOnce(&mut RecordWriter<'_>)) {
+        let at = self.frame.wrapping_add(self.vm.objects.layout.output);
+        // SAFETY: the buffer is part of this run's frame, which nobody else has entered, and `emit` does not call itself:
+        // `build` only writes values.
+        let buffer = unsafe { self.region.bytes_mut(at, ktap_bytecode::limits::MAX_RECORD) };
+        let mut writer = RecordWriter::begin(buffer, self.host.time_ns(), self.host.cpu() as u16, self.probe);
+        build(&mut writer);
+        match writer.finish() {
+            Some(record) => {
+                if self.host.emit(record).is_err() {
+                    self.vm.count(control::LOST);
+                }
+            }
+            None => self.vm.count(control::OVERSIZE),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The machine: one program, one region, shared by all who run handlers.
+//!
+//! In: a verified program, memory, limits. Out: [`Vm`], its runs and counters. Invariant: all that changes lies in the region,
+//! so that a `Vm` is used by reference from any CPU.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use ktap_bytecode::code::{CodeRef, Const, ConstKind};
+use ktap_bytecode::limits::{Limits, MAX_ATTACHED};
+use ktap_bytecode::record::MAIN_PROBE;
+use ktap_bytecode::trap::{Fault, Trap};
+use ktap_bytecode::verify::Verified;
+
+use crate::closure;
+use crate::heap::{Heap, NoMemory};
+use crate::host::Host;
+use crate::layout::{Layout, control};
+use crate::object::Objects;
+use crate::region::Region;
+use crate::run::{Run, Stop};
+use crate::string;
+use crate::value::{Tag, Value};
+
+/// Why a program cannot be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// The region has fewer words than the program, the frames and a small heap need: so many.
+    RegionTooSmall(usize),
+    /// The region has more words than a handle can name, or the limits ask for more.
+    RegionTooLarge,
+    /// The string constants do not fit the heap.
+    OutOfMemory,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came to its end, or was skipped and counted.
+    Done,
+    /// It called `exit` with this status.
+    Exit(i64),
+}
+
+/// What was dropped so far, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Updates of tables by handlers that found no memory; the handler went on.
+    pub table_drops: u64,
+    /// Handler runs given up because there was no memory for a new table, closure, string or cell.
+    pub out_of_memory: u64,
+    /// Handler runs skipped because their frame was running.
+    pub recursion: u64,
+    /// Handler runs given up in NMI context because a lock was held.
+    pub busy: u64,
+    /// Records longer than a record may be.
+    pub oversize: u64,
+    /// Records the host could not take; the host counts them too.
+    pub lost: u64,
+}
+
+/// A loaded program.
+pub struct Vm<'p> {
+    pub(crate) code: CodeRef<'p>,
+    pub(crate) objects: Objects<'p>,
+    pub(crate) limits: Limits,
+}
+
+impl<'p> Vm<'p> {
+    /// Returns the 64-bit words of memory a program needs under these limits; `frames` is CPUs times context levels.
+    ///
+    /// It is the limit on memory, or more if globals, frames and a smallest heap need more.
+    pub fn region_size(limits: &Limits, code: &CodeRef<'_>, frames: usize) -> usize {
+        Layout::new(limits, code, frames).words()
+    }
+
+    /// Loads a program into a region of at least [`Vm::region_size`] words.
+    ///
+    /// # Errors
+    /// The region is too small or too large, or the constants do not fit.
+    pub fn new(code: Verified<'p>, region: &'p mut [u64], limits: Limits, frames: usize) -> Result<Vm<'p>, LoadError> {
+        let code = *code.code();
+        let layout = Layout::new(&limits, &code, frames);
+        if layout.words() > u32::MAX as usize / 2 {
+            return Err(LoadError::RegionTooLarge);
+        }
+        let memory = region
+            .get_mut(..layout.words())
+            .ok_or(LoadError::RegionTooSmall(layout.words()))?;
+        let region = Region::new(memory);
+        let objects = Objects {
+            heap: Heap::new(region, &layout),
+            layout,
+        };
+        objects.heap.format();
+        let vm = Vm { code, objects, limits };
+        for (index, constant) in code.consts.iter().enumerate() {
+            let value = vm
+                .load_const(index, constant)
+                .map_err(|NoMemory| LoadError::OutOfMemory)?;
+            vm.objects.retain(value);
+            vm.put(layout.consts, index, value);
+        }
+        Ok(vm)
+    }
+
+    fn load_const(&self, index: usize, constant: &Const) -> Result<Value, NoMemory> {
+        Ok(match constant.kind {
+            kind if kind == ConstKind::Str as u32 => {
+                let bytes = self.code.str_const(index).unwrap_or_default();
+                let words = bytes.len().div_ceil(8).wrapping_add(string::BODY);
+                let block = self
+                    .objects
+                    .heap
+                    .alloc(crate::heap::Block::Part, words.wrapping_add(2))?;
+                string::write(
+                    &self.objects.heap.region,
+                    (block as usize).wrapping_add(2),
+                    string::TEXT,
+                    bytes,
+                );
+                let handle = string::intern(&self.objects, (block as usize).wrapping_add(2));
+                self.objects.heap.free(block);
+                string::value(&self.objects, handle?)
+            }
+            kind if kind == ConstKind::Format as u32 => Value::new(Tag::Format, 0, constant.value as u64),
+            kind if kind == ConstKind::Builtin as u32 => Value::new(Tag::Builtin, 0, constant.value as u64),
+            _ => Value::int(constant.value),
+        })
+    }
+
+    /// Runs main in a frame.
+    ///
+    /// # Errors
+    /// The trap that stopped it.
+    pub fn run_main<H: Host>(&self, host: &H, frame: usize) -> Result<Outcome, Fault> {
+        self.run(host, frame, 0, MAIN_PROBE, false)
+    }
+
+    /// Runs the handler of an attachment in a frame; one that declares a parameter gets the event.
+    ///
+    /// A busy frame, memory or locks that are not to be had skip the run and are counted.
+    ///
+    /// # Errors
+    /// The trap that stopped it.
+    pub fn run_attached<H: Host>(&self, host: &H, frame: usize, attached: u16) -> Result<Outcome, Fault> {
+        let entry = self.attachment(attached);
+        let handle = (entry >> 32) as u32;
+        if handle == 0 {
+            return Ok(Outcome::Done);
+        }
+        self.run(host, frame, handle, attached, true)
+    }
+
+    fn run<H: Host>(&self, host: &H, frame: usize, closure: u32, probe: u16, handler: bool) -> Result<Outcome, Fault> {
+        if frame >= self.objects.layout.frame_count || !self.objects.enter(frame) {
+            self.count(control::RECURSION);
+            return Ok(Outcome::Done);
+        }
+        let mut run = Run::new(self, host, frame, probe, handler);
+        let ended = run.start(closure).and_then(|()| run.go());
+        let place = run.place();
+        self.objects.leave(frame);
+        self.collect_some(host);
+        match ended {
+            Ok(()) => Ok(Outcome::Done),
+            Err(Stop::Exit(status)) => Ok(Outcome::Exit(status)),
+            Err(Stop::Trap(Trap::OutOfMemory, _)) if handler => {
+                self.count(control::OUT_OF_MEMORY);
+                Ok(Outcome::Done)
+            }
+            Err(Stop::Trap(Trap::LockTimeout, _)) if handler => {
+                self.count(control::BUSY);
+                Ok(Outcome::Done)
+            }
+            Err(Stop::Trap(trap, detail)) => {
+                let (function, pc) = place;
+                Err(Fault {
+                    trap,
+                    function,
+                    pc,
+                    detail,
+                })
+            }
+        }
+    }
+
+    /// Frees some garbage if there is any and nobody else is at the heap.
+    fn collect_some<H: Host>(&self, host: &H) {
+        if !self.objects.any_waiting() || host.in_nmi() {
+            return;
+        }
+        if let Ok(_guard) = crate::lock::lock(&self.objects.heap.region, string::LOCK, host) {
+            // The first call may only move the epoch on; a handler that makes little garbage is to be done with it here.
+            let _ = self.objects.collect() && self.objects.collect();
+        }
+    }
+
+    /// Ends the tracing phase: handlers of `trace_end` may run, and `attach` traps from now on.
+    pub fn end_phase(&self) {
+        self.objects.heap.region.set(control::ENDED, 1);
+    }
+
+    /// True after [`Vm::end_phase`].
+    pub(crate) fn ended(&self) -> bool {
+        self.objects.heap.region.get(control::ENDED) != 0
+    }
+
+    /// Returns how many attachments main made.
+    pub fn attached_count(&self) -> u16 {
+        self.objects.heap.region.get(control::ATTACHED) as u16
+    }
+
+    /// Returns the probe site of an attachment.
+    pub fn attached_probe(&self, attached: u16) -> Option<u16> {
+        if attached < self.attached_count() {
+            Some(self.attachment(attached) as u16)
+        } else {
+            None
+        }
+    }
+
+    /// The word of an attachment: probe site in the low half, handle of the handler in the high; 0 if there is none.
+    fn attachment(&self, attached: u16) -> u64 {
+        if attached >= self.attached_count() {
+            return 0;
+        }
+        self.objects
+            .heap
+            .region
+            .get(self.objects.layout.attached.wrapping_add(attached as usize))
+    }
+
+    /// Adds an attachment; nothing if there are too many. Under the heap lock.
+    pub(crate) fn add_attachment(&self, probe: u16, handler: u32) -> Option<u16> {
+        let count = self.attached_count();
+        if count as usize >= MAX_ATTACHED {
+            return None;
+        }
+        let region = &self.objects.heap.region;
+        let at = self.objects.layout.attached.wrapping_add(count as usize);
+        region.set(at, probe as u64 | (handler as u64) << 32);
+        region.set(control::ATTACHED, count.wrapping_add(1) as u64);
+        Some(count)
+    }
+
+    /// Returns what was dropped so far.
+    pub fn counters(&self) -> Counters {
+        let count = |at| self.objects.heap.region.get(at);
+        Counters {
+            table_drops: count(control::TABLE_DROPS),
+            out_of_memory: count(control::OUT_OF_MEMORY),
+            recursion: count(control::RECURSION),
+            busy: count(control::BUSY),
+            oversize: count(control::OVERSIZE),
+            lost: count(control::LOST),
+        }
+    }
+
+    /// Returns the bytes in use: all but the free part of the heap.
+    pub fn memory_used(&self) -> usize {
+        let words = self.objects.heap.region.get(control::HEAP_USED) as usize;
+        self.objects.layout.heap.wrapping_add(words).wrapping_mul(8)
+    }
+
+    /// Counts one drop.
+    pub(crate) fn count(&self, counter: usize) {
+        if let Some(word) = self.objects.heap.region.atomic(counter) {
+            AtomicU64::fetch_add(word, 1, Ordering::Relaxed);
+        }
+    }
+
+    /// A constant as a value.
+    #[inline(always)]
+    pub(crate) fn constant(&self, index: usize) -> Value {
+        if index >= self.code.consts.len() {
+            return Value::NIL;
+        }
+        let at = self.objects.layout.consts.wrapping_add(index.wrapping_mul(2));
+        Value::from_words(
+            self.objects.heap.region.get(at),
+            self.objects.heap.region.get(at.wrapping_add(1)),
+        )
+    }
+
+    fn put(&self, part: usize, index: usize, value: Value) {
+        let at = part.wrapping_add(index.wrapping_mul(2));
+        self.objects.heap.region.set(at, value.head());
+        self.objects.heap.region.set(at.wrapping_add(1), value.payload);
+    }
+
+    /// The function of a closure handle; main for none.
+    pub(crate) fn function_of(&self, closure: u32) -> usize {
+        if closure == 0 {
+            0
+        } else {
+            closure::function(&self.objects, closure) as usize
+        }
+    }
+}
