@@ -71,7 +71,7 @@ pub enum LinkError {
         words: String,
     },
     /// The board took none of the user's credentials.
-    #[error("{place} let nobody in as this user{}", said(.words))]
+    #[error("{place} accepts none of the credentials that were offered{}", said(.words))]
     PermissionDenied {
         /// User, host and port.
         place: String,
@@ -82,7 +82,7 @@ pub enum LinkError {
     #[error("there is no `ssh` program on this PC: install openssh-client, or use the ssh2 method")]
     NoSshProgram,
     /// No agent is carried for the board's machine.
-    #[error("no agent for the machine '{machine}'; this ktap-host carries: {carried}")]
+    #[error("no agent for the machine '{machine}'; there are agents for: {carried}")]
     NoAgent {
         /// What `uname -m` says.
         machine: String,
@@ -92,7 +92,7 @@ pub enum LinkError {
     /// No directory on the board can take the agent.
     #[error("no directory on {place} can take the agent ({bytes} bytes): {reasons}")]
     NoRoom {
-        /// The link in words.
+        /// User, host and port.
         place: String,
         /// The agent's size.
         bytes: usize,
@@ -102,15 +102,15 @@ pub enum LinkError {
     /// The uploaded agent does not run, or is not the one that was sent.
     #[error("the agent uploaded to {place} does not run there{}", said(.words))]
     AgentBroken {
-        /// The link in words.
+        /// User, host and port.
         place: String,
         /// What the board's shell or the agent said.
         words: String,
     },
     /// The board's shell answered something else than the upload asks for.
-    #[error("the shell of {place} could not start the agent{}", said(.words))]
+    #[error("the shell on {place} could not start the agent{}", said(.words))]
     Shell {
-        /// The link in words.
+        /// User, host and port.
         place: String,
         /// What it said.
         words: String,
@@ -210,10 +210,49 @@ impl fmt::Display for Reasons {
 
 /// Appends someone's own words to a sentence.
 fn said(words: &str) -> String {
-    let words = words.trim();
-    if words.is_empty() {
+    // ssh draws a frame of these around its warnings.
+    let lines: Vec<&str> = words
+        .lines()
+        .map(|line| line.trim_matches(['@', ' ', '\r', '\t']))
+        .filter(|line| !line.is_empty())
+        .collect();
+    if lines.is_empty() {
         String::new()
     } else {
-        format!(" ({})", words.replace("\r\n", "\n").replace('\n', "; "))
+        format!(" ({})", lines.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_stand_on_one_line() {
+        let warning = "@@@@@@@\r\n@    WARNING!     @\r\n@@@@@@@\r\nOffending key in /k:1\r\n";
+        assert_eq!(said(warning), " (WARNING!; Offending key in /k:1)");
+        assert_eq!(said(" \n"), "");
+    }
+
+    #[test]
+    fn each_directory_has_its_reason() {
+        let reasons = Reasons(vec![
+            (
+                "/dev/shm".to_owned(),
+                NoRoomReason::Full("No space left on device".to_owned()),
+            ),
+            ("/run".to_owned(), NoRoomReason::NoExec),
+            ("/tmp".to_owned(), NoRoomReason::NotWritable),
+        ]);
+        let error = LinkError::NoRoom {
+            place: "root@board".to_owned(),
+            bytes: 120_000,
+            reasons,
+        };
+        assert_eq!(
+            error.to_string(),
+            "no directory on root@board can take the agent (120000 bytes): /dev/shm is full (No space left on device), \
+             /run does not allow programs (noexec), /tmp is not writable"
+        );
     }
 }

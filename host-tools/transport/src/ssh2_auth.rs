@@ -66,13 +66,13 @@ pub(crate) fn authenticate(
         return Ok(());
     }
     let tried = if tried.is_empty() {
-        "nothing to try".to_owned()
+        "there was nothing to offer".to_owned()
     } else {
         format!("tried {}", tried.join(", "))
     };
     Err(LinkError::PermissionDenied {
-        place: spec.full_place(),
-        words: format!("user {user}: {tried}; the board takes {methods}"),
+        place: format!("{user}@{}", spec.place()),
+        words: format!("{tried}; the board takes {methods}"),
     })
 }
 

@@ -73,12 +73,12 @@ pub(crate) fn open(spec: &SshSpec, options: OpenOptions<'_>) -> Result<Box<dyn L
         session,
         channel,
         socket,
-        place,
+        place: place.clone(),
         received: Vec::new(),
         talk: Vec::new(),
         ended: false,
     };
-    let mut started = upload::start_agent(&mut link, options.agents, spec.connect_timeout)?;
+    let mut started = upload::start_agent(&mut link, &place, options.agents, spec.connect_timeout)?;
     // What came with the last line is before what came after it.
     started.rest.append(&mut link.received);
     link.received = started.rest;
@@ -314,7 +314,8 @@ impl Link for Ssh2Link {
                     if self.ended {
                         return Err(self.closed());
                     }
-                    if self.received.len() == before {
+                    // What came may have been the very window: then nothing more would wake a wait.
+                    if self.received.len() == before && self.channel.write_window().remaining == 0 {
                         self.wait(PollFlags::IN, STEP)?;
                     }
                 }

@@ -39,7 +39,12 @@ pub(crate) fn open(spec: &SshSpec, options: OpenOptions<'_>) -> Result<Box<dyn L
         started: false,
         talk: Vec::new(),
     };
-    let started = upload::start_agent(&mut link, options.agents, spec.connect_timeout + USER_PATIENCE)?;
+    let started = upload::start_agent(
+        &mut link,
+        &spec.full_place(),
+        options.agents,
+        spec.connect_timeout + USER_PATIENCE,
+    )?;
     link.rest = started.rest;
     link.started = true;
     link.talk.extend(started.chatter);

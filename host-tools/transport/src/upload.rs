@@ -121,12 +121,13 @@ pub(crate) struct Started {
 
 /// Leads the script at the far end of `link` to the point where the agent runs.
 ///
-/// `first_patience` is for the first line: a user may still be typing a password.
+/// `place` names the board in messages. `first_patience` is for the first line: a user may still be typing a password.
 ///
 /// # Errors
 /// [`LinkError::NoAgent`], [`LinkError::NoRoom`], [`LinkError::AgentBroken`], [`LinkError::Shell`]; what the link itself says.
 pub(crate) fn start_agent(
     link: &mut dyn Link,
+    place: &str,
     agents: &[Agent<'_>],
     first_patience: Duration,
 ) -> Result<Started, LinkError> {
@@ -136,12 +137,12 @@ pub(crate) fn start_agent(
     let mut patience = first_patience;
     let mut bytes = agents.iter().map(|agent| agent.bytes.len()).max().unwrap_or(0);
     loop {
-        let raw = match read_line(link, &mut input, patience) {
+        let raw = match read_line(link, place, &mut input, patience) {
             // The link stood; what ended is the shell.
             Err(LinkError::Closed(why)) => {
                 let words = format!("{}{}", String::from_utf8_lossy(&chatter), why.trim_start_matches(": "));
                 return Err(LinkError::Shell {
-                    place: link.describe(),
+                    place: place.to_owned(),
                     words,
                 });
             }
@@ -165,7 +166,7 @@ pub(crate) fn start_agent(
                 }
                 None => {
                     return Err(LinkError::Shell {
-                        place: link.describe(),
+                        place: place.to_owned(),
                         words: text,
                     });
                 }
@@ -173,13 +174,13 @@ pub(crate) fn start_agent(
             Some(Line::Run) => return Ok(Started { rest: input, chatter }),
             Some(Line::Broken(words)) => {
                 return Err(LinkError::AgentBroken {
-                    place: link.describe(),
+                    place: place.to_owned(),
                     words: format!("exit code {words}"),
                 });
             }
             Some(Line::Nowhere) => {
                 return Err(LinkError::NoRoom {
-                    place: link.describe(),
+                    place: place.to_owned(),
                     bytes,
                     reasons,
                 });
@@ -189,7 +190,7 @@ pub(crate) fn start_agent(
 }
 
 /// Reads one line from the link, at most `patience` after the last byte.
-fn read_line(link: &mut dyn Link, input: &mut Vec<u8>, patience: Duration) -> Result<Vec<u8>, LinkError> {
+fn read_line(link: &mut dyn Link, place: &str, input: &mut Vec<u8>, patience: Duration) -> Result<Vec<u8>, LinkError> {
     let mut deadline = Instant::now() + patience;
     loop {
         if let Some(end) = input.iter().position(|&byte| byte == b'\n') {
@@ -198,7 +199,7 @@ fn read_line(link: &mut dyn Link, input: &mut Vec<u8>, patience: Duration) -> Re
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(LinkError::NoAnswer {
-                place: link.describe(),
+                place: place.to_owned(),
                 after: patience,
                 words: "its shell is silent".to_owned(),
             });
@@ -206,7 +207,7 @@ fn read_line(link: &mut dyn Link, input: &mut Vec<u8>, patience: Duration) -> Re
         if input.len() > LINE_LIMIT {
             let words = String::from_utf8_lossy(input.get(..80).unwrap_or_default()).into_owned();
             return Err(LinkError::Shell {
-                place: link.describe(),
+                place: place.to_owned(),
                 words,
             });
         }
@@ -218,6 +219,10 @@ fn read_line(link: &mut dyn Link, input: &mut Vec<u8>, patience: Duration) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -258,6 +263,51 @@ mod tests {
         ];
         for (arch, machine, expected) in table {
             assert_eq!(runs_on(arch, machine), expected, "{arch} {machine}");
+        }
+    }
+
+    #[test]
+    fn an_upload_that_breaks_off_leaves_nothing_in_any_shell() {
+        let bytes = [b'x'; 1000];
+        let agent = Agent {
+            arch: std::env::consts::ARCH,
+            version: String::new(),
+            crc32: 0x1234_5678,
+            bytes: &bytes,
+        };
+        for shell in [&["dash", "-c"][..], &["bash", "-c"], &["busybox", "sh", "-c"]] {
+            // The command as it is, but read by this shell.
+            let command = command(std::slice::from_ref(&agent), false);
+            let script = command
+                .strip_prefix("exec sh -c '")
+                .and_then(|rest| rest.strip_suffix('\''))
+                .expect("a script");
+            let mut child = Command::new(shell[0])
+                .args(&shell[1..])
+                .arg(script)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap_or_else(|error| panic!("{} is needed for this test: {error}", shell[0]));
+            let pid = child.id();
+            child
+                .stdin
+                .take()
+                .expect("stdin")
+                .write_all(&bytes[..500])
+                .expect("the shell reads");
+            let output = child.wait_with_output().expect("the shell ends");
+            let lines = String::from_utf8(output.stdout).expect("text");
+            assert!(
+                lines.starts_with(&format!("ktap: send {}\nktap: broken", std::env::consts::ARCH)),
+                "{shell:?}: {lines}"
+            );
+            for dir in ["/dev/shm", "/run", "/tmp", "/var/tmp"] {
+                assert!(
+                    !Path::new(dir).join(format!(".ktap-agent-{pid}")).exists(),
+                    "{shell:?}: {dir}"
+                );
+            }
         }
     }
 

@@ -88,7 +88,7 @@ fn a_missing_agent_is_named() {
         bytes: &[],
     }];
     let error = open_local(None, &other).err().expect("an error");
-    assert!(error.to_string().ends_with("this ktap-host carries: vax"), "{error}");
+    assert!(error.to_string().ends_with("there are agents for: vax"), "{error}");
 }
 
 #[test]
