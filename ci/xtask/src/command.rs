@@ -47,8 +47,6 @@ pub fn show(command: &mut Command) -> Result<(), XtaskError> {
 pub struct Finished {
     /// Its exit code; `None` if a signal or the time limit ended it.
     pub code: Option<i32>,
-    /// Whether the time limit ended it.
-    pub timed_out: bool,
     /// What it wrote to stdout.
     pub stdout: Vec<u8>,
     /// What it wrote to stderr.
@@ -70,12 +68,10 @@ pub fn run_for(command: &mut Command, limit: Duration) -> Result<Finished, Xtask
     // Both pipes are drained beside the wait, or a talkative program would block.
     let stdout = drain(child.stdout.take());
     let stderr = drain(child.stderr.take());
-    let mut timed_out = false;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break Some(status),
             Ok(None) if started.elapsed() > limit => {
-                timed_out = true;
                 let _ = child.kill();
                 break child.wait().ok();
             }
@@ -86,7 +82,6 @@ pub fn run_for(command: &mut Command, limit: Duration) -> Result<Finished, Xtask
     let text = |drained: std::thread::JoinHandle<Vec<u8>>| drained.join().unwrap_or_default();
     Ok(Finished {
         code: status.and_then(|status| status.code()),
-        timed_out,
         stdout: text(stdout),
         stderr: text(stderr),
     })

@@ -45,7 +45,7 @@ pub fn board_keys(cache: &Cache) -> Result<Outcome, XtaskError> {
 }
 
 /// Reads the board's loopback port out of its file: the one line `port = NUMBER`.
-fn ssh_port(cache: &Cache) -> Result<u16, XtaskError> {
+pub fn ssh_port(cache: &Cache) -> Result<u16, XtaskError> {
     let file = cache.checkout("boards/x86-edge.toml");
     let text = String::from_utf8_lossy(&cache::read(&file)?).into_owned();
     let value = text

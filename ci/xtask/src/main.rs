@@ -7,27 +7,37 @@ mod agent;
 mod apt;
 mod build;
 mod cache;
+mod case;
 mod command;
 mod cpio;
+mod demo;
 mod error;
+mod guest;
 mod initramfs;
 mod kernel;
 mod keys;
 mod modules;
+mod pattern;
 mod programs;
+mod run_case;
 mod setup;
 mod step;
 mod terminal;
+mod test;
 mod toolchain;
 
 use std::process::ExitCode;
 
 use cache::Cache;
 use error::XtaskError;
+use test::Part;
 
 const HELP: &str = "\
 cargo xtask TASK
 
+  demo [--keep]       the main job on a QEMU board, from nothing; --keep leaves the board up
+  test [--only cargo | --only cases [NAME]]
+                      every test; or cargo's; or the cases on the board whose names contain NAME
   setup               get all that is needed from outside the checkout
   build               setup, then the agents, the board's image, ktap-host";
 
@@ -46,6 +56,12 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["setup"] => setup::run(&Cache::open()?),
+        ["demo"] => demo::run(&Cache::open()?, false),
+        ["demo", "--keep"] => demo::run(&Cache::open()?, true),
+        ["test"] => test::run(&Cache::open()?, None, ""),
+        ["test", "--only", "cargo"] => test::run(&Cache::open()?, Some(Part::Cargo), ""),
+        ["test", "--only", "cases"] => test::run(&Cache::open()?, Some(Part::Cases), ""),
+        ["test", "--only", "cases", name] => test::run(&Cache::open()?, Some(Part::Cases), name),
         ["build"] => build::run(&Cache::open()?),
         [] | ["help" | "-h" | "--help"] => {
             terminal::result(HELP);

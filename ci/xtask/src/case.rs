@@ -1,0 +1,305 @@
+//! Test cases on a board: the `.ktest` form.
+//!
+//! In: the text of a `.ktest` file. Out: [`Case`]s. Invariant: an unknown key or a case without its script is an error with its line.
+//!
+//! ```text
+//! # A comment.
+//! NAME      counts are exact            starts a case
+//! PROG      trace syscalls:sys_enter_getppid { n += 1 }
+//!           trace_end { print(n) }      indented lines go on with the value
+//! RUN       ktap-host push ...          instead of PROG: a shell command on this PC, with $BOARD and $LINK
+//! ARGS      -c 'getppid_n 1000'         more words for ktap-host push
+//! LINK      ssh serial local            the links to run it over; ssh if it is not there
+//! REQUIRES  test -e /dev/null           a shell command on the board; if it fails the case is skipped
+//! AFTER     getppid_n 5                 a shell command on the board, run once the script is attached
+//! INTERRUPT                             after that, what Ctrl-C does
+//! EXPECT    1000                        these lines, one after the other, in stdout
+//! EXPECT_REGEX  ^\d+$                   a line of stdout that matches
+//! EXPECT_JSON   {"print":["hi"]}        a line of stdout that is this, whitespace aside
+//! EXPECT_ERROR  expected                text in stderr
+//! REJECT    nil                         text that is in neither
+//! TIMEOUT   20                          seconds
+//! RETURN_CODE   0
+//! ```
+
+use std::time::Duration;
+
+use crate::error::XtaskError;
+use crate::pattern::Pattern;
+
+/// How long a case may take when it does not say.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// One case.
+#[derive(Debug)]
+pub struct Case {
+    /// Where it stands: file and line.
+    pub place: String,
+    /// Its name.
+    pub name: String,
+    /// What is run.
+    pub script: Script,
+    /// More arguments for `ktap-host push`, in the shell's words.
+    pub arguments: String,
+    /// The links to run it over.
+    pub links: Vec<String>,
+    /// A command on the board that must succeed.
+    pub requires: Option<String>,
+    /// A command on the board, run once the script is attached.
+    pub after: Option<String>,
+    /// Whether to interrupt ktap-host once the script is attached.
+    pub interrupt: bool,
+    /// What must be seen.
+    pub expected: Vec<Expected>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The exit code that it must have.
+    pub return_code: i32,
+}
+
+/// What a case runs.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Script {
+    /// The text of a script, pushed from a file `case.kp`.
+    Program(String),
+    /// A shell command on this PC.
+    Command(String),
+}
+
+/// Something that a case must show.
+#[derive(Debug)]
+pub enum Expected {
+    /// Lines of stdout, one after the other.
+    Lines(String),
+    /// A line of stdout that matches.
+    Match(String, Pattern),
+    /// A line of stdout, whitespace outside of texts aside.
+    Json(String),
+    /// Text in stderr.
+    Error(String),
+    /// Text that is in neither.
+    Never(String),
+}
+
+/// Reads the cases of a file.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Case>, XtaskError> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut finished = true;
+    let bad = |line: usize, problem: String| XtaskError::BadFile {
+        place: format!("{file}:{line}"),
+        problem,
+    };
+    for (line, key, value) in entries(text).map_err(|(line, problem)| bad(line, problem))? {
+        if key == "NAME" {
+            if !finished {
+                return Err(bad(line, "the case before has neither PROG nor RUN".into()));
+            }
+            finished = false;
+            cases.push(Case::new(format!("{file}:{line}"), value));
+            continue;
+        }
+        let case = cases
+            .last_mut()
+            .ok_or_else(|| bad(line, "a case starts with NAME".into()))?;
+        finished |= key == "PROG" || key == "RUN";
+        case.set(&key, value).map_err(|problem| bad(line, problem))?;
+    }
+    if finished {
+        Ok(cases)
+    } else {
+        Err(bad(
+            text.lines().count(),
+            "the last case has neither PROG nor RUN".into(),
+        ))
+    }
+}
+
+impl Case {
+    fn new(place: String, name: String) -> Self {
+        Self {
+            place,
+            name,
+            script: Script::Program(String::new()),
+            arguments: String::new(),
+            links: vec!["ssh".into()],
+            requires: None,
+            after: None,
+            interrupt: false,
+            expected: Vec::new(),
+            timeout: TIMEOUT,
+            return_code: 0,
+        }
+    }
+
+    fn set(&mut self, key: &str, value: String) -> Result<(), String> {
+        let number = |value: &str| value.parse::<u16>().map_err(|_| format!("`{value}` is no number"));
+        match key {
+            "PROG" => self.script = Script::Program(value),
+            "RUN" => self.script = Script::Command(value),
+            "ARGS" => self.arguments = value,
+            "LINK" => self.links = value.split_whitespace().map(str::to_owned).collect(),
+            "REQUIRES" => self.requires = Some(value),
+            "AFTER" => self.after = Some(value),
+            "INTERRUPT" => self.interrupt = true,
+            "EXPECT" => self.expected.push(Expected::Lines(value)),
+            "EXPECT_REGEX" => {
+                let pattern = Pattern::compile(&value)?;
+                self.expected.push(Expected::Match(value, pattern));
+            }
+            "EXPECT_JSON" => self.expected.push(Expected::Json(value)),
+            "EXPECT_ERROR" => self.expected.push(Expected::Error(value)),
+            "REJECT" => self.expected.push(Expected::Never(value)),
+            "TIMEOUT" => self.timeout = Duration::from_secs(number(&value)?.into()),
+            "RETURN_CODE" => self.return_code = number(&value)?.into(),
+            _ => return Err(format!("there is no key `{key}`")),
+        }
+        Ok(())
+    }
+}
+
+impl Expected {
+    /// Tells what is missing from a run's output, or `None` if it is as it must be.
+    pub fn missing_from(&self, stdout: &str, stderr: &str) -> Option<String> {
+        let (met, problem) = match self {
+            Self::Lines(lines) => (contains_lines(stdout, lines), format!("expected on stdout: {lines}")),
+            Self::Match(text, pattern) => (
+                stdout.lines().any(|line| pattern.matches(line)),
+                format!("expected a match of {text}"),
+            ),
+            Self::Json(text) => {
+                let squeezed = squeeze(text);
+                (
+                    stdout.lines().any(|line| squeeze(line) == squeezed),
+                    format!("expected the JSON {text}"),
+                )
+            }
+            Self::Error(text) => (stderr.contains(text), format!("expected on stderr: {text}")),
+            Self::Never(text) => (
+                !stdout.contains(text) && !stderr.contains(text),
+                format!("must not be seen: {text}"),
+            ),
+        };
+        (!met).then_some(problem)
+    }
+}
+
+fn contains_lines(stdout: &str, lines: &str) -> bool {
+    let wanted: Vec<&str> = lines.lines().map(str::trim_end).collect();
+    let seen: Vec<&str> = stdout.lines().map(str::trim_end).collect();
+    seen.windows(wanted.len().max(1)).any(|window| window == wanted)
+}
+
+/// Takes out whitespace that stands outside of JSON texts.
+fn squeeze(json: &str) -> String {
+    let (mut in_text, mut escaped) = (false, false);
+    let keep = |letter: &char| {
+        let was_escaped = std::mem::take(&mut escaped);
+        match letter {
+            '"' if !was_escaped => in_text = !in_text,
+            '\\' => escaped = !was_escaped,
+            _ => {}
+        }
+        in_text || !letter.is_whitespace()
+    };
+    json.chars().filter(keep).collect()
+}
+
+/// A key with its value, and the line where it stands.
+type Entry = (usize, String, String);
+
+/// Joins indented lines to the key above them; their common indent is that of the first of them.
+fn entries(text: &str) -> Result<Vec<Entry>, (usize, String)> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut indent = None;
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        if line.starts_with('#') || line.trim().is_empty() {
+            continue;
+        }
+        let depth = line.len() - line.trim_start().len();
+        if depth == 0 {
+            let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            entries.push((number, key.to_owned(), value.trim().to_owned()));
+            indent = None;
+            continue;
+        }
+        let (_, _, value) = entries
+            .last_mut()
+            .ok_or((number, "an indented line without a key above".to_owned()))?;
+        let cut = depth.min(*indent.get_or_insert(depth));
+        if !value.is_empty() {
+            value.push('\n');
+        }
+        value.push_str(&line[cut..]);
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+# Two cases.
+NAME first
+PROG
+    trace x {
+        n += 1
+    }
+EXPECT 1
+    2
+LINK ssh serial
+
+NAME second
+RUN false
+RETURN_CODE 3
+TIMEOUT 5
+EXPECT_ERROR no
+";
+
+    #[test]
+    fn a_file_gives_its_cases() {
+        let cases = parse("x.ktest", TEXT).unwrap();
+        assert_eq!(cases.len(), 2);
+        assert_eq!(cases[0].place, "x.ktest:2");
+        assert_eq!(cases[0].script, Script::Program("trace x {\n    n += 1\n}".into()));
+        assert_eq!(cases[0].links, ["ssh", "serial"]);
+        assert!(cases[0].expected[0].missing_from("0\n1\n2\n3\n", "").is_none());
+        assert!(cases[0].expected[0].missing_from("1\n\n2\n", "").is_some());
+        assert_eq!(cases[1].script, Script::Command("false".into()));
+        assert_eq!((cases[1].return_code, cases[1].timeout.as_secs()), (3, 5));
+    }
+
+    #[test]
+    fn a_wrong_file_names_the_line() {
+        let problem = |text: &str| parse("x.ktest", text).unwrap_err().to_string();
+        assert_eq!(
+            problem("NAME a\nPROG x\nCOLOUR red\n"),
+            "x.ktest:3: there is no key `COLOUR`"
+        );
+        assert_eq!(
+            problem("NAME a\nNAME b\n"),
+            "x.ktest:2: the case before has neither PROG nor RUN"
+        );
+        assert_eq!(problem("EXPECT 1\n"), "x.ktest:1: a case starts with NAME");
+        assert_eq!(
+            problem("NAME a\nPROG x\nTIMEOUT soon\n"),
+            "x.ktest:3: `soon` is no number"
+        );
+        assert!(problem("NAME a\nPROG x\nEXPECT_REGEX (\n").starts_with("x.ktest:3: `(` means nothing here"));
+    }
+
+    #[test]
+    fn json_is_compared_without_its_whitespace() {
+        let expected = Expected::Json(r#"{"a b": [1, "x \" y"]}"#.into());
+        assert!(expected.missing_from(r#"{"a b":[1,"x \" y"]}"#, "").is_none());
+        assert!(expected.missing_from(r#"{"ab":[1,"x \" y"]}"#, "").is_some());
+    }
+
+    #[test]
+    fn text_that_must_not_be_seen_is_looked_for_in_both() {
+        let never = Expected::Never("lost".into());
+        assert!(never.missing_from("fine", "fine").is_none());
+        assert!(never.missing_from("fine", "3 lost").is_some());
+    }
+}

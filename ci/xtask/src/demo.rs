@@ -1,0 +1,62 @@
+//! `cargo xtask demo`: the main job on a real kernel, from nothing.
+//!
+//! In: a fresh checkout. Out: the histogram of what a board's kernel did for five seconds, on stdout. Invariant: the board is down
+//! afterwards unless it is to be kept.
+
+use std::process::{Child, Stdio};
+
+use crate::cache::Cache;
+use crate::command::show;
+use crate::error::XtaskError;
+use crate::{build, guest, terminal};
+
+/// The script that is shown.
+const SCRIPT: &str = "scripts/syscalls/syscalls_histogram.kp";
+
+/// Runs the task.
+pub fn run(cache: &Cache, keep: bool) -> Result<(), XtaskError> {
+    build::run(cache)?;
+    terminal::talk(&format!("$ ktap-host board up {}", guest::BOARD));
+    guest::up(cache)?;
+    let shown = trace(cache);
+    if keep {
+        let path = build::ktap_host_path(cache);
+        terminal::talk(&format!(
+            "the board stays up; `{} board down {}` ends it",
+            path.display(),
+            guest::BOARD
+        ));
+        return shown;
+    }
+    let stopped = guest::down(cache);
+    shown.and(stopped)
+}
+
+fn trace(cache: &Cache) -> Result<(), XtaskError> {
+    let _load = Load::start(cache)?;
+    let words = ["push", "--board", guest::BOARD, "--timeout", "5s", SCRIPT];
+    terminal::talk(&format!("$ ktap-host {}", words.join(" ")));
+    show(guest::ktap_host(cache).current_dir(cache.checkout("")).args(words))
+}
+
+/// Something to see on the board; dropping it ends the ssh that runs it, and the load ends itself soon after.
+struct Load(Child);
+
+impl Load {
+    fn start(cache: &Cache) -> Result<Self, XtaskError> {
+        let mut ssh = guest::ssh(cache, "load 8")?;
+        ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        ssh.spawn().map(Self).map_err(|source| XtaskError::Start {
+            program: "ssh".into(),
+            source,
+        })
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
