@@ -6,7 +6,7 @@ use ktap_bytecode::event::EventMember;
 use ktap_bytecode::image::Image;
 use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::probe::{Probe, ProbePoint};
-use ktap_bytecode::version::{MAJOR, MINOR};
+use ktap_bytecode::version::MAJOR;
 
 /// Main's words; the handler's follow.
 pub fn main_code() -> Vec<Word> {
@@ -124,7 +124,8 @@ pub fn image() -> Image {
     };
     Image {
         major: MAJOR,
-        minor: MINOR,
+        // The first minor: its bytes stay as they are when later ones are added.
+        minor: 0,
         build_id: vec![0xde, 0xad, 0xbe, 0xef],
         globals: 1,
         functions: vec![
