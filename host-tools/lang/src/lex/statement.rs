@@ -112,6 +112,7 @@ fn raw_length(text: &[u8]) -> usize {
     while at < text.len() {
         match text[at] {
             b'{' | b'}' | b';' => break,
+            b'\n' if line_starts_statement(&text[at + 1..]) => break,
             quote @ (b'"' | b'\'') => {
                 let rest = &text[at + 1..];
                 let close = rest.iter().take_while(|&&b| b != b'\n').position(|&b| b == quote);
@@ -121,6 +122,17 @@ fn raw_length(text: &[u8]) -> usize {
         }
     }
     at
+}
+
+/// Returns true if a line cannot go on with an EVENTDEF: a brace was forgotten before it.
+fn line_starts_statement(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    let word = &line[..line.iter().take_while(|&&b| is_name_byte(b)).count()];
+    let Ok(text) = std::str::from_utf8(word) else {
+        return false;
+    };
+    let call = !word.is_empty() && line.get(word.len()) == Some(&b'(');
+    call || text == "trace" || text == "trace_end" || TokenKind::word(text).is_some()
 }
 
 /// Returns true if `trace` is followed by expressions, not by a bare EVENTDEF: `trace event function (e) {}`, `trace event handler`.

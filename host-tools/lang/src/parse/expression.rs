@@ -66,7 +66,6 @@ impl Parser<'_> {
             TokenKind::Str(bytes) => ExpressionKind::Str(bytes.clone()),
             TokenKind::Ellipsis => ExpressionKind::Vararg,
             TokenKind::KernelSymbol(name) => ExpressionKind::KernelSymbol(name.clone()),
-            TokenKind::Error => ExpressionKind::Error,
             TokenKind::LeftBrace => return self.table(),
             TokenKind::Function => {
                 self.take();

@@ -83,10 +83,12 @@ impl Parser<'_> {
     }
 }
 
+/// A literal starts no good statement, but a line that begins with one is an error of its own.
 fn starts_statement(kind: &TokenKind) -> bool {
+    use TokenKind::*;
     matches!(
         kind,
-        TokenKind::Name(_) | TokenKind::ColonColon | TokenKind::LeftParen | TokenKind::LeftBrace
+        Name(_) | Number(_) | Str(_) | ColonColon | LeftParen | LeftBrace | Else | ElseIf | End | Error
     ) || is_statement_word(kind)
 }
 

@@ -29,8 +29,8 @@ impl Parser<'_> {
     }
 
     fn statements_until(&mut self, statements: &mut Vec<Statement>, ends: impl Fn(&TokenKind) -> bool) {
+        while self.accept(&TokenKind::Semicolon) {}
         loop {
-            while self.accept(&TokenKind::Semicolon) {}
             if ends(self.kind()) || matches!(self.kind(), TokenKind::Eof | TokenKind::RightBrace) {
                 return;
             }
@@ -45,10 +45,19 @@ impl Parser<'_> {
                     StatementKind::Error
                 }
             };
+            let returned = matches!(kind, StatementKind::Return(_));
             statements.push(Statement {
                 kind,
                 span: start.to(self.last_span()),
             });
+            while self.accept(&TokenKind::Semicolon) {}
+            if returned && !ends(self.kind()) && !matches!(self.kind(), TokenKind::Eof | TokenKind::RightBrace) {
+                let message = format!(
+                    "'return' must be the last statement of its block, near '{}'",
+                    self.near()
+                );
+                self.fail(Diagnostic::new(Code::UnexpectedSymbol, self.span(), message).label("never reached"));
+            }
         }
     }
 
@@ -126,7 +135,7 @@ impl Parser<'_> {
         }
         let failed = self.expected("{");
         if self.is(&TokenKind::Then) || self.is(&TokenKind::Do) {
-            self.take();
+            return Ok(self.foreign_block());
         }
         let token = self.token();
         if token.first_on_line || matches!(token.kind, TokenKind::Eof | TokenKind::RightBrace | TokenKind::End) {
@@ -139,6 +148,22 @@ impl Parser<'_> {
             statements: vec![Statement { kind, span }],
             span,
         })
+    }
+
+    /// Reads Lua's `then ... end` and `do ... end`, already complained about.
+    fn foreign_block(&mut self) -> Block {
+        let start = self.take().span;
+        self.word_blocks += 1;
+        let mut statements = Vec::new();
+        self.statements_until(&mut statements, |kind| {
+            matches!(kind, TokenKind::End | TokenKind::Else | TokenKind::ElseIf)
+        });
+        self.word_blocks -= 1;
+        self.accept(&TokenKind::End);
+        Block {
+            statements,
+            span: self.since(start),
+        }
     }
 
     /// Reads statements up to the word that ends them.
@@ -221,18 +246,6 @@ impl Parser<'_> {
             TokenKind::Eof | TokenKind::RightBrace | TokenKind::Semicolon | TokenKind::End | TokenKind::Until
         );
         let values = if ends { Vec::new() } else { self.expressions()? };
-        while self.accept(&TokenKind::Semicolon) {}
-        let last = matches!(
-            self.kind(),
-            TokenKind::Eof | TokenKind::RightBrace | TokenKind::End | TokenKind::Until
-        );
-        if !last {
-            let message = format!(
-                "'return' must be the last statement of its block, near '{}'",
-                self.near()
-            );
-            self.fail(Diagnostic::new(Code::UnexpectedSymbol, self.span(), message).label("never reached"));
-        }
         Ok(StatementKind::Return(values))
     }
 }

@@ -10,6 +10,8 @@ mod memory;
 mod perf_event;
 mod sdt;
 mod split;
+#[cfg(test)]
+mod tests;
 mod tracepoint;
 mod uprobe;
 

@@ -1,0 +1,168 @@
+//! Golden files of the front end: `tests/golden/{tokens,ast,errors}/*.kp`, the expected text beside each.
+//!
+//! `KTAP_BLESS=1 cargo test -p ktap-lang` writes them anew.
+
+use std::path::{Path, PathBuf};
+
+use ktap_lang::diagnostic::Severity;
+use ktap_lang::source::Source;
+use ktap_lang::{dump, lex, parse};
+
+fn scripts(kind: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(kind);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&directory)
+        .expect("the directory of golden files")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "kp"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no scripts in {}", directory.display());
+    paths
+}
+
+fn check(kind: &str, render: impl Fn(&Source) -> String) {
+    let bless = std::env::var_os("KTAP_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for path in scripts(kind) {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let source = Source::new(name.clone(), std::fs::read(&path).expect("a script"));
+        let got = render(&source);
+        let expected_path = path.with_extension("expected");
+        if bless {
+            std::fs::write(&expected_path, &got).expect("a writable golden file");
+        } else if std::fs::read_to_string(&expected_path).unwrap_or_default() != got {
+            wrong.push(format!("{kind}/{name} gives\n{got}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn tokens() {
+    check("tokens", |source| {
+        let (tokens, diagnostics) = lex::lex(source);
+        dump::tokens(source, &tokens) + &dump::diagnostics(source, &diagnostics)
+    });
+}
+
+#[test]
+fn ast() {
+    check("ast", |source| {
+        let (block, diagnostics) = parse::parse(source);
+        dump::ast(&block) + &dump::diagnostics(source, &diagnostics)
+    });
+}
+
+#[test]
+fn errors() {
+    check("errors", |source| dump::diagnostics(source, &parse::parse(source).1));
+}
+
+/// Every script in `errors` says in its first line how many errors it has: a cascade or a lost error fails here even when blessed.
+#[test]
+fn each_error_is_said_once() {
+    let mut wrong = String::new();
+    for path in scripts("errors") {
+        let text = std::fs::read_to_string(&path).expect("a script");
+        let stated = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# errors: "))
+            .and_then(|n| n.parse().ok());
+        let source = Source::new("script.kp", text.clone());
+        let (_, diagnostics) = parse::parse(&source);
+        let errors = diagnostics
+            .iter()
+            .filter(|d| d.code.severity() == Severity::Error)
+            .count();
+        if stated != Some(errors) {
+            wrong += &format!(
+                "{} {stated:?} {errors}\n{}",
+                path.display(),
+                dump::diagnostics(&source, &diagnostics)
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn shipped_scripts_parse_without_a_word() {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts");
+    let mut pending = vec![scripts];
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(
+                std::fs::read_dir(&path)
+                    .expect("a directory")
+                    .map(|entry| entry.expect("an entry").path()),
+            );
+        } else if path.extension().is_some_and(|extension| extension == "kp") {
+            let source = Source::new(path.display().to_string(), std::fs::read(&path).expect("a script"));
+            let (_, diagnostics) = parse::parse(&source);
+            assert!(
+                diagnostics.is_empty(),
+                "{}\n{}",
+                path.display(),
+                dump::diagnostics(&source, &diagnostics)
+            );
+        }
+    }
+}
+
+#[test]
+fn no_nesting_overflows_the_stack() {
+    let deep = 10_000;
+    for (open, close) in [
+        ("(", ")"),
+        ("{", "}"),
+        ("- ", ""),
+        ("!", ""),
+        ("f(", ")"),
+        ("a[", "]"),
+        ("a.b", ""),
+        ("a + ", ""),
+        ("a .. ", ""),
+        ("f{", "}"),
+        ("function () { return ", "}"),
+        ("a and ", ""),
+        ("~", ""),
+        ("x:y(", ")"),
+    ] {
+        let text = format!("x = {}1{}", open.repeat(deep), close.repeat(deep));
+        deep_script(&text);
+    }
+    for (open, close) in [
+        ("if (x) {", "}"),
+        ("if (x) ", ""),
+        ("{ ", "}"),
+        ("do ", " end"),
+        ("repeat ", " until x"),
+        ("while (x) {", "}"),
+        ("function f() {", "}"),
+        ("trace a:b {", "}"),
+        ("trace_end {", "}"),
+        ("tick-1s {", "}"),
+        ("for (i = 1, 2) {", "}"),
+    ] {
+        let text = format!("{}{}", open.repeat(deep), close.repeat(deep));
+        deep_script(&text);
+    }
+}
+
+fn deep_script(text: &str) {
+    let source = Source::new("deep", text);
+    let (block, diagnostics) = parse::parse(&source);
+    let too_deep = diagnostics
+        .iter()
+        .filter(|d| d.message.contains("too many syntax levels"))
+        .count();
+    let head: String = text.chars().take(40).collect();
+    assert!(too_deep <= 1, "{head}");
+    assert!(
+        diagnostics.iter().any(|d| d.code.severity() == Severity::Error),
+        "{head}"
+    );
+    // The tree is shallow enough to be walked and dropped.
+    assert!(dump::ast(&block).len() < 10_000_000);
+}
