@@ -42,13 +42,20 @@ fn main() -> io::Result<()> {
     let (mut same, mut different) = (0u64, 0u64);
     while let (Some(record), Some(theirs)) = (lines.next(), lines.next()) {
         let (record, theirs) = (record?, theirs?);
-        let Some((event, hex)) = record.split_once(' ') else { continue };
+        let Some((event, hex)) = record.split_once(' ') else {
+            continue;
+        };
         if !formats.contains_key(event) {
             let text = fs::read_to_string(Path::new(&events).join(event).join("format"))?;
-            formats.insert(event.to_owned(), EventFormat::parse(&text, Abi::LP64).map_err(io::Error::other)?);
+            formats.insert(
+                event.to_owned(),
+                EventFormat::parse(&text, Abi::LP64).map_err(io::Error::other)?,
+            );
         }
         let Some(format) = formats.get(event) else { continue };
-        let raw: Vec<u8> = (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()).collect();
+        let raw: Vec<u8> = (0..hex.len() / 2)
+            .filter_map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok())
+            .collect();
         let ours = String::from_utf8_lossy(&format.line(&raw, &names)).into_owned();
         if ours.trim_end() == theirs.trim_end() {
             same += 1;

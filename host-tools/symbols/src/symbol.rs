@@ -53,6 +53,12 @@ pub trait Symbolize {
         let _ = address;
         None
     }
+
+    /// Returns the number of one of the kernel's own enumeration constants, which some event formats name.
+    fn constant(&self, name: &str) -> Option<u64> {
+        let _ = name;
+        None
+    }
 }
 
 /// Knows no symbol at all.

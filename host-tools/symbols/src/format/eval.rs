@@ -5,12 +5,14 @@
 
 use std::borrow::Cow;
 
+use super::constants;
 use super::event::EventFormat;
 use super::expr::{Binary, CType, Expr, Unary};
 use super::field::until_nul;
 use super::operand::{Operand, compute, promote};
 use super::tables;
 use crate::abi::IntType;
+use crate::symbol::Symbolize;
 
 /// Deepest nesting that is followed.
 const MAX_DEPTH: usize = 600;
@@ -23,16 +25,18 @@ const BYTE: IntType = IntType {
 pub(super) struct Evaluator<'a> {
     event: &'a EventFormat,
     raw: &'a [u8],
+    symbols: &'a dyn Symbolize,
     locals: Vec<(&'a str, Operand<'a>)>,
     depth: usize,
 }
 
 impl<'a> Evaluator<'a> {
     /// Makes an evaluator for a record of an event.
-    pub fn new(event: &'a EventFormat, raw: &'a [u8]) -> Evaluator<'a> {
+    pub fn new(event: &'a EventFormat, raw: &'a [u8], symbols: &'a dyn Symbolize) -> Evaluator<'a> {
         Evaluator {
             event,
             raw,
+            symbols,
             locals: Vec::new(),
             depth: 0,
         }
@@ -124,7 +128,16 @@ impl<'a> Evaluator<'a> {
             "true" => Some(Operand::truth(true)),
             "false" => Some(Operand::truth(false)),
             "NULL" => Some(Operand::int(0, IntType::pointer(self.event.abi))),
-            _ => None,
+            // An enumerator is an int in C, or wider where it has to be.
+            _ => {
+                let value = self.symbols.constant(name).or_else(|| constants::stable(name))?;
+                let ty = if IntType::INT.wrap(value) == value {
+                    IntType::INT
+                } else {
+                    IntType::LLONG
+                };
+                Some(Operand::int(value, ty))
+            }
         }
     }
 
@@ -288,7 +301,10 @@ impl<'a> Evaluator<'a> {
         for row in rows {
             let Expr::Braces(pair) = row else { return None };
             let [value, name] = pair.as_slice() else { return None };
-            let (value, _) = self.eval(value)?.number()?;
+            // A constant that nobody knows costs its own row only: its value is then shown as a number.
+            let Some((value, _)) = self.eval(value).and_then(|value| value.number()) else {
+                continue;
+            };
             // The kernel ends its tables with { -1, NULL }.
             let name = self.eval(name)?;
             if !name.is_true() {

@@ -78,7 +78,14 @@ impl EventFormat {
         let id = id.ok_or_else(|| FormatError::NoId(name.clone()))?;
         let print = PrintFmt::parse(print_fmt, abi);
         let print_fmt = print_fmt.to_owned();
-        Ok(EventFormat { name, id, fields, print_fmt, abi, print })
+        Ok(EventFormat {
+            name,
+            id,
+            fields,
+            print_fmt,
+            abi,
+            print,
+        })
     }
 
     /// Returns the event's own fields, in the order scripts count them.

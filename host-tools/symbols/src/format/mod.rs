@@ -3,6 +3,7 @@
 //! In: the text of a `format` file, raw records. Out: [`EventFormat`]. Invariant: rendering never fails; a print format that
 //! uses what is unknown here falls back to the list of fields, as the kernel's own `fields` option shows it.
 
+mod constants;
 mod eval;
 mod event;
 mod expr;

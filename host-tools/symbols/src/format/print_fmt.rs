@@ -29,7 +29,7 @@ impl PrintFmt {
 
     /// Renders a record; nothing if it needs what only the kernel knows.
     pub fn render(&self, event: &EventFormat, raw: &[u8], symbols: &dyn Symbolize) -> Option<Vec<u8>> {
-        let mut evaluator = Evaluator::new(event, raw);
+        let mut evaluator = Evaluator::new(event, raw, symbols);
         printf::render(&self.format, &self.arguments, &mut evaluator, symbols, event.abi)
     }
 }

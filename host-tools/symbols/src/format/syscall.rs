@@ -1,7 +1,7 @@
 //! Entries and exits of system calls, which the kernel prints without their print formats.
 //!
 //! In: a raw record of `sys_enter_*` or `sys_exit_*`. Out: the kernel's line. Invariant: the numbers are hexadecimal with `0x`, as
-//! new kernels print them (older ones leave out the `0x`), whichever kernel the board has.
+//! new kernels print them (older ones leave out the `0x`), whichever kernel the board has; single digits go without, as there.
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ pub(super) fn line(event: &EventFormat, raw: &[u8]) -> Option<Vec<u8>> {
         for (index, (name, value)) in event.values(raw).skip(1).enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             let text = match number(&value)? {
-                0 => "0".to_owned(),
+                value @ 0..10 => value.to_string(),
                 value => format!("{value:#x}"),
             };
             out.extend_from_slice(format!("{comma}{name}: {text}").as_bytes());
