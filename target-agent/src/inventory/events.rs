@@ -1,0 +1,78 @@
+//! The kernel's events: their names by glob, their ids, their formats.
+//!
+//! In: tracefs. Out: [`EventName`]s. Invariant: events of system `ftrace` are never offered, for perf cannot sample them.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::format::Format;
+use super::glob;
+use super::tracefs::Tracefs;
+use crate::sys::{Errno, Result};
+
+/// Longest list of events read, bytes; a distribution kernel has 60 KiB of names.
+const MAX_LIST: usize = 4 << 20;
+/// Longest format file read, bytes.
+const MAX_FORMAT: usize = 256 << 10;
+
+/// An event's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventName {
+    /// Its system.
+    pub system: String,
+    /// Its name within the system.
+    pub event: String,
+}
+
+/// Returns the names of all events, in the kernel's order.
+///
+/// # Errors
+/// The kernel's errno.
+pub fn all(tracefs: &Tracefs) -> Result<Vec<EventName>> {
+    let list = tracefs.read("available_events", MAX_LIST)?;
+    let list = core::str::from_utf8(&list).map_err(|_| Errno::EILSEQ)?;
+    let names = list.lines().filter_map(|line| line.split_once(':')).filter(|(system, _)| *system != "ftrace");
+    Ok(names.map(|(system, event)| EventName { system: system.to_string(), event: event.to_string() }).collect())
+}
+
+/// Returns the events of `all` that match both globs.
+pub fn matching<'a>(all: &'a [EventName], system: &str, event: &str) -> impl Iterator<Item = &'a EventName> {
+    all.iter().filter(move |name| glob::matches(system, &name.system) && glob::matches(event, &name.event))
+}
+
+/// Returns the kernel's id of an event.
+///
+/// # Errors
+/// `ENOENT` for events without an id, which perf cannot sample.
+pub fn id(tracefs: &Tracefs, name: &EventName) -> Result<u32> {
+    tracefs.read_number(&format!("events/{}/{}/id", name.system, name.event))
+}
+
+/// Returns the text of an event's format file.
+///
+/// # Errors
+/// The kernel's errno; `EINVAL` for names that are none.
+pub fn format_text(tracefs: &Tracefs, name: &EventName) -> Result<Vec<u8>> {
+    if [&name.system, &name.event].iter().any(|part| part.contains('/') || part.starts_with('.')) {
+        return Err(Errno::EINVAL);
+    }
+    tracefs.read(&format!("events/{}/{}/format", name.system, name.event), MAX_FORMAT)
+}
+
+/// Returns an event's format.
+///
+/// # Errors
+/// The kernel's errno; `EILSEQ` if it cannot be read as a format.
+pub fn format(tracefs: &Tracefs, name: &EventName) -> Result<Format> {
+    let text = format_text(tracefs, name)?;
+    Format::parse(&String::from_utf8_lossy(&text)).ok_or(Errno::EILSEQ)
+}
+
+/// Returns the event with this id.
+///
+/// # Errors
+/// The kernel's errno; `ENOENT` if there is none.
+pub fn by_id(tracefs: &Tracefs, wanted: u32) -> Result<EventName> {
+    all(tracefs)?.into_iter().find(|name| id(tracefs, name) == Ok(wanted)).ok_or(Errno::ENOENT)
+}
