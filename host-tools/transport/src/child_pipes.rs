@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
+use crate::STALL;
+
 /// How long a child may take to end after its input closed.
 const GRACE: Duration = Duration::from_millis(1500);
 /// How much talk is kept if nobody asks for it, bytes.
@@ -26,14 +28,6 @@ pub(crate) struct ChildPipes {
     stderr: Option<ChildStderr>,
     received: Vec<u8>,
     talk: Vec<u8>,
-}
-
-/// What ended a wait.
-enum Woken {
-    /// A pipe can be read or written, or the time passed.
-    Poll { writable: bool },
-    /// A signal came.
-    Signal,
 }
 
 impl ChildPipes {
@@ -82,8 +76,8 @@ impl ChildPipes {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let woken = self.wait(left, false)?;
-            if self.received.is_empty() && self.stdout.is_some() && (left.is_zero() || matches!(woken, Woken::Signal)) {
+            let no_signal = self.wait(left, false)?;
+            if self.received.is_empty() && self.stdout.is_some() && (left.is_zero() || !no_signal) {
                 return Ok(0);
             }
         }
@@ -92,16 +86,24 @@ impl ChildPipes {
     /// Writes all bytes to the child's input, taking its output meanwhile.
     ///
     /// # Errors
-    /// `BrokenPipe` when the child reads no more.
+    /// `BrokenPipe` when the child has closed its input, `TimedOut` when it only does not read.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut deadline = Instant::now() + STALL;
         while !bytes.is_empty() {
             let Some(stdin) = &mut self.stdin else {
                 return Err(io::ErrorKind::BrokenPipe.into());
             };
             match stdin.write(bytes) {
-                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                Ok(count) => {
+                    bytes = bytes.get(count..).unwrap_or_default();
+                    deadline = Instant::now() + STALL;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    while !matches!(self.wait(GRACE, true)?, Woken::Poll { writable: true }) {}
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                    self.wait(left, true)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -140,8 +142,8 @@ impl ChildPipes {
         }
     }
 
-    /// Waits for any pipe and takes whatever has come.
-    fn wait(&mut self, timeout: Duration, to_write: bool) -> io::Result<Woken> {
+    /// Waits for any pipe and takes whatever has come; false if a signal came.
+    fn wait(&mut self, timeout: Duration, to_write: bool) -> io::Result<bool> {
         let mut fds = Vec::with_capacity(3);
         if let Some(stdout) = &self.stdout {
             fds.push(PollFd::new(stdout, PollFlags::IN));
@@ -155,17 +157,15 @@ impl ChildPipes {
         let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
         match rustix::event::poll(&mut fds, Some(&timeout)) {
             Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(Woken::Signal),
+            Err(rustix::io::Errno::INTR) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        // An error on the input counts as writable: the write then says which.
-        let writable = to_write && fds.last().is_some_and(|fd| !fd.revents().is_empty());
         drop(fds);
         drain(&mut self.stdout, &mut self.received);
         drain(&mut self.stderr, &mut self.talk);
         let excess = self.talk.len().saturating_sub(TALK_LIMIT);
         self.talk.drain(..excess);
-        Ok(Woken::Poll { writable })
+        Ok(true)
     }
 }
 

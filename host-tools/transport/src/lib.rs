@@ -21,6 +21,9 @@ use std::time::Duration;
 pub use error::{LinkError, LinkErrorKind, NoRoomReason, Reasons};
 pub use spec::{Agent, LinkSpec, OpenOptions, SshMethod, SshSpec, open};
 
+/// How long a far end may take not one byte of what is written to it before the link counts as broken.
+const STALL: Duration = Duration::from_secs(30);
+
 /// A two-way byte stream to a running agent.
 ///
 /// Dropping it ends the agent and removes what was uploaded.

@@ -77,7 +77,10 @@ fn start_from_file(bytes: &[u8]) -> io::Result<ChildPipes> {
 
 impl LocalLink {
     /// Says how the agent ended.
-    fn closed(&mut self) -> LinkError {
+    fn closed(&mut self, error: &io::Error) -> LinkError {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return LinkError::Closed(": the agent on this PC takes no more bytes".to_owned());
+        }
         match self.pipes.finish() {
             Ok(status) => LinkError::Closed(format!(": the agent on this PC ended ({status})")),
             Err(error) => LinkError::Closed(format!(": {error}")),
@@ -87,11 +90,11 @@ impl LocalLink {
 
 impl Link for LocalLink {
     fn read(&mut self, out: &mut Vec<u8>, timeout: Duration) -> Result<usize, LinkError> {
-        self.pipes.read(out, timeout).map_err(|_| self.closed())
+        self.pipes.read(out, timeout).map_err(|error| self.closed(&error))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
-        self.pipes.write(bytes).map_err(|_| self.closed())
+        self.pipes.write(bytes).map_err(|error| self.closed(&error))
     }
 
     fn talk(&mut self) -> Vec<u8> {

@@ -12,10 +12,7 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use serial2::SerialPort;
 
-use crate::{Link, LinkError};
-
-/// How long a write may make no progress, as when the far end holds flow control.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+use crate::{Link, LinkError, STALL};
 
 /// An open serial port.
 struct SerialLink {
@@ -93,7 +90,7 @@ impl Link for SerialLink {
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), LinkError> {
-        let mut deadline = Instant::now() + WRITE_PATIENCE;
+        let mut deadline = Instant::now() + STALL;
         while !bytes.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -105,7 +102,7 @@ impl Link for SerialLink {
             match self.port.write(bytes) {
                 Ok(count) => {
                     bytes = bytes.get(count..).unwrap_or_default();
-                    deadline = Instant::now() + WRITE_PATIENCE;
+                    deadline = Instant::now() + STALL;
                 }
                 Err(error)
                     if matches!(

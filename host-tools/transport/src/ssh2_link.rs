@@ -14,7 +14,7 @@ use rustix::net::sockopt;
 use ssh2::{BlockDirections, Channel, ErrorCode, HashType, MethodType, Session};
 
 use crate::known_hosts::{TrustedKeys, Verdict, base64, kind_of, known_name};
-use crate::{Link, LinkError, OpenOptions, SshSpec, ssh2_auth, upload};
+use crate::{Link, LinkError, OpenOptions, STALL, SshSpec, ssh2_auth, upload};
 
 /// How long a board may be silent on the TCP level before it counts as gone.
 const DEAD_AFTER: Duration = Duration::from_secs(15);
@@ -78,7 +78,7 @@ pub(crate) fn open(spec: &SshSpec, options: OpenOptions<'_>) -> Result<Box<dyn L
         talk: Vec::new(),
         ended: false,
     };
-    let mut started = upload::start_agent(&mut link, &place, options.agents, spec.connect_timeout)?;
+    let mut started = upload::start_agent(&mut link, &place, options.agents, upload::PATIENCE)?;
     // What came with the last line is before what came after it.
     started.rest.append(&mut link.received);
     link.received = started.rest;
@@ -299,9 +299,16 @@ impl Link for Ssh2Link {
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), LinkError> {
+        let mut deadline = Instant::now() + STALL;
         while !bytes.is_empty() {
+            if Instant::now() > deadline {
+                return Err(LinkError::Closed(format!(": {} takes no more bytes", self.place)));
+            }
             match self.channel.write(bytes) {
-                Ok(count) if count > 0 => bytes = bytes.get(count..).unwrap_or_default(),
+                Ok(count) if count > 0 => {
+                    bytes = bytes.get(count..).unwrap_or_default();
+                    deadline = Instant::now() + STALL;
+                }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(self.broken(&error)),
                 // The socket is full: the same bytes must be offered again, before anything else is asked of the library.
                 _ if self.is_sending() => {

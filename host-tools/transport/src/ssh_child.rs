@@ -3,6 +3,7 @@
 //! In: host, port, user, options. Out: a [`Link`] to the agent. Invariant: ssh asks the user on its own terminal and its words
 //! reach the user unchanged; `~/.ssh/config`, jump hosts, agents and hardware keys work as they do by hand.
 
+use std::io;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -174,7 +175,10 @@ fn lost(spec: &SshSpec, status: ExitStatus, words: &str) -> LinkError {
 
 impl SshChildLink {
     /// Says why ssh ended.
-    fn closed(&mut self) -> LinkError {
+    fn closed(&mut self, error: &io::Error) -> LinkError {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return LinkError::Closed(format!(": {} takes no more bytes", self.spec.full_place()));
+        }
         match self.pipes.finish() {
             Ok(status) => {
                 self.talk.extend(self.pipes.talk());
@@ -197,11 +201,11 @@ impl Link for SshChildLink {
             out.append(&mut self.rest);
             return Ok(count);
         }
-        self.pipes.read(out, timeout).map_err(|_| self.closed())
+        self.pipes.read(out, timeout).map_err(|error| self.closed(&error))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
-        self.pipes.write(bytes).map_err(|_| self.closed())
+        self.pipes.write(bytes).map_err(|error| self.closed(&error))
     }
 
     fn talk(&mut self) -> Vec<u8> {

@@ -10,7 +10,7 @@ use crate::{Agent, Link, LinkError, NoRoomReason, Reasons};
 /// The script, see its own head.
 const SCRIPT: &str = include_str!("upload.sh");
 /// How long the board's shell may be silent between two lines.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest line the script writes; more without a line end is no script of ours.
 const LINE_LIMIT: usize = 4096;
 
