@@ -195,3 +195,32 @@ pub fn diagnostic(code: &str, severity: &str, message: &str, file: &str, line: u
 pub fn ended(reason: &str, exit_code: i32) -> Value {
     json!({ "type": "ended", "reason": reason, "exit_code": exit_code })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_begin_with_their_type() {
+        assert_eq!(
+            lost("ring", 3, None).to_string(),
+            r#"{"type":"lost","cause":"ring","count":3}"#
+        );
+        assert_eq!(
+            lost("fuel", 1, Some("p")).to_string(),
+            r#"{"type":"lost","cause":"fuel","count":1,"probe":"p"}"#
+        );
+        assert_eq!(
+            error("no", Some("a.kp:1:2")).to_string(),
+            r#"{"type":"error","message":"no","place":"a.kp:1:2"}"#
+        );
+        assert_eq!(
+            diagnostic("K0001", "error", "m", "a.kp", 1, 2).to_string(),
+            r#"{"type":"diagnostic","code":"K0001","severity":"error","message":"m","file":"a.kp","line":1,"column":2}"#
+        );
+        assert_eq!(
+            ended("exit", 0).to_string(),
+            r#"{"type":"ended","reason":"exit","exit_code":0}"#
+        );
+    }
+}

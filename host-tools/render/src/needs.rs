@@ -35,19 +35,19 @@ impl Needs {
     fn add(&mut self, value: &RecordValue<'_>) {
         match value {
             RecordValue::Event(id, _) => {
-                if !self.events.contains(id) {
-                    self.events.push(*id);
-                }
+                add_once(&mut self.events, *id);
                 // Event texts name addresses (%pS) as they please.
                 self.kernel_symbols = true;
             }
-            RecordValue::Stack(true, pid, _) => {
-                if !self.processes.contains(pid) {
-                    self.processes.push(*pid);
-                }
-            }
+            RecordValue::Stack(true, pid, _) => add_once(&mut self.processes, *pid),
             RecordValue::Stack(false, ..) | RecordValue::Symbol(_) => self.kernel_symbols = true,
             _ => {}
         }
+    }
+}
+
+fn add_once<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
     }
 }

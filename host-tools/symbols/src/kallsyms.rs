@@ -9,6 +9,10 @@ use crate::symbol::{Symbol, Symbolize};
 
 /// No module: the kernel itself.
 const BUILT_IN: u16 = 0;
+/// Bytes that the last symbol is taken to cover: nothing tells its size.
+const LAST_BYTES: u64 = 4096;
+/// A symbol that would be larger is the last one before a hole, as between the kernel and its modules.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// 24 bytes a symbol; names live in one text.
 #[derive(Clone, Copy, Debug)]
@@ -125,15 +129,17 @@ impl Kallsyms {
         self.entries.get(index).and_then(text).unwrap_or_default()
     }
 
-    /// Returns what covers `address`: the last symbol at or before it. The size reaches to the next symbol.
+    /// Returns what covers `address`: the last symbol at or before it, which reaches to the next one.
     pub fn lookup(&self, address: u64) -> Option<Symbol<'_>> {
         let after = self.entries.partition_point(|entry| entry.address <= address);
-        let covering = self.entries.get(after.checked_sub(1)?)?;
-        let first = self.entries.partition_point(|entry| entry.address < covering.address);
+        let start = self.entries.get(after.checked_sub(1)?)?.address;
+        let size = self.entries.get(after).map_or(LAST_BYTES, |next| next.address - start);
+        if size > MAX_BYTES || address - start >= size {
+            return None;
+        }
+        // Of several names for one address the first is the kernel's own choice.
+        let first = self.entries.partition_point(|entry| entry.address < start);
         let entry = self.entries.get(first)?;
-        let end = self.entries.get(after).map(|next| next.address);
-        // Past the last symbol of the kernel there is nothing to be sure of.
-        let size = end.map_or(0, |end| end - entry.address);
         let module = self
             .modules
             .get(entry.module as usize)
@@ -141,7 +147,7 @@ impl Kallsyms {
             .filter(|name| !name.is_empty());
         Some(Symbol {
             name: self.name(first),
-            offset: address - entry.address,
+            offset: address - start,
             size,
             module,
         })
@@ -202,7 +208,10 @@ nonsense
         assert_eq!(show(0xffffffff81000000).as_deref(), Some("_stext+0x0/0x100"));
         assert_eq!(show(0xffffffff8100017f).as_deref(), Some("schedule+0x7f/0x80"));
         assert_eq!(show(0xffffffffc0000001).as_deref(), Some("helper+0x1/0x40 [tun]"));
-        assert_eq!(show(0xffffffffc0000041).as_deref(), Some("helper+0x1/0x0 [tap]"));
+        assert_eq!(show(0xffffffffc0000041).as_deref(), Some("helper+0x1/0x1000 [tap]"));
+        // Behind the last symbol, and in the hole before the modules.
+        assert_eq!(show(u64::MAX), None);
+        assert_eq!(show(0xffffffff81000181), None);
     }
 
     #[test]
