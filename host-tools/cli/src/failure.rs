@@ -1,0 +1,105 @@
+//! Failures of a verb, and the exit code each has.
+//!
+//! In: errors of every room below. Out: a sentence, perhaps with help, and an exit code. Invariant: the codes are documented in
+//! `docs/exit-codes.md` and never change their meaning.
+
+use ktap_link::message::Refusal;
+use ktap_transport::LinkError;
+
+use crate::refusal;
+
+/// Exit codes.
+pub mod code {
+    /// All went well; Ctrl-C is well.
+    pub const OK: u8 = 0;
+    /// The script trapped.
+    pub const TRAP: u8 = 1;
+    /// The command line or a board file is wrong.
+    pub const USAGE: u8 = 2;
+    /// The script has errors.
+    pub const SCRIPT: u8 = 3;
+    /// The board refused.
+    pub const REFUSED: u8 = 4;
+    /// The link could not be made, or broke.
+    pub const LINK: u8 = 5;
+    /// Versions or kernels do not fit.
+    pub const MISMATCH: u8 = 6;
+}
+
+/// The table that `ktap-host doc exit` and the documentation show.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (code::OK, "The script ended, or was ended by Ctrl-C, --timeout or its command. exit(n) gives n."),
+    (code::TRAP, "The script met a run-time error; its place and cause are on stderr."),
+    (code::USAGE, "The command line or a board file is wrong."),
+    (code::SCRIPT, "The script has errors; nothing was pushed."),
+    (code::REFUSED, "The board refused the program or a probe."),
+    (code::LINK, "The board could not be reached, or the link broke."),
+    (code::MISMATCH, "Host and agent, or image and kernel, do not fit together."),
+];
+
+/// Why a verb failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Wrong use: the sentence, and perhaps how to mend it.
+    Usage(String, Option<String>),
+    /// The script has errors, already shown.
+    Script,
+    /// The script trapped, already shown.
+    Trap,
+    /// The board refused.
+    Refused(Refusal),
+    /// The board refused: its sentence, and a help that took a question to the board.
+    RefusedWithHelp(Refusal, String, String),
+    /// The link failed.
+    Link(LinkError),
+    /// The session over the link broke.
+    Session(String),
+    /// Versions do not fit.
+    Mismatch(String),
+    /// A QEMU board could not be managed.
+    Qemu(String),
+    /// Output could not be written.
+    Output(String),
+}
+
+impl Failure {
+    /// A usage failure without help.
+    pub fn usage(text: impl Into<String>) -> Failure {
+        Failure::Usage(text.into(), None)
+    }
+
+    /// Returns the exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(..) | Failure::Output(_) => code::USAGE,
+            Failure::Script => code::SCRIPT,
+            Failure::Trap => code::TRAP,
+            Failure::Refused(refusal) | Failure::RefusedWithHelp(refusal, ..) => refusal::exit_code(refusal),
+            Failure::Link(_) | Failure::Session(_) | Failure::Qemu(_) => code::LINK,
+            Failure::Mismatch(_) => code::MISMATCH,
+        }
+    }
+
+    /// Returns the sentence, nothing if it was shown already, and help.
+    pub fn text(&self) -> (Option<String>, Option<String>) {
+        match self {
+            Failure::Usage(text, help) => (Some(text.clone()), help.clone()),
+            Failure::Script | Failure::Trap => (None, None),
+            Failure::Refused(refusal) => {
+                let (text, help) = refusal::sentence(refusal);
+                (Some(text), help)
+            }
+            Failure::RefusedWithHelp(_, text, help) => (Some(text.clone()), Some(help.clone())),
+            Failure::Link(error) => (Some(error.to_string()), None),
+            Failure::Session(text) | Failure::Mismatch(text) | Failure::Qemu(text) | Failure::Output(text) => {
+                (Some(text.clone()), None)
+            }
+        }
+    }
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Failure {
+        Failure::Link(error)
+    }
+}

@@ -1,0 +1,112 @@
+//! What records refer to, fetched from the board when it is first needed.
+//!
+//! In: ids and addresses in records. Out: event formats and symbols, for the renderer. Invariant: each thing is asked for once, and a
+//! board that cannot tell it does not hold up the records.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ktap_link::message::{Answer, Question};
+use ktap_render::{Needs, Resolver};
+use ktap_symbols::abi::Abi;
+use ktap_symbols::format::EventFormat;
+use ktap_symbols::kallsyms::Kallsyms;
+use ktap_symbols::symbol::{Symbol, Symbolize};
+
+use crate::client::{Client, append_text};
+use crate::failure::Failure;
+
+/// What is being asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Wanted {
+    Event(u16),
+    Symbols,
+}
+
+/// Formats and symbols of one board.
+pub struct Names {
+    abi: Abi,
+    /// Formats that came; nothing for events the board could not tell about.
+    events: HashMap<u16, Option<Rc<EventFormat>>>,
+    symbols: Option<Kallsyms>,
+    /// Questions under way: their id, what they are about, the text so far.
+    asked: HashMap<u32, (Wanted, Vec<u8>)>,
+}
+
+impl Names {
+    /// Knows nothing yet; `symbols` if the board's file names a System.map.
+    pub fn new(abi: Abi, symbols: Option<Kallsyms>) -> Names {
+        Names { abi, events: HashMap::new(), symbols, asked: HashMap::new() }
+    }
+
+    /// Asks for all of `needs` that is neither here nor on its way. Returns true if everything is here.
+    ///
+    /// # Errors
+    /// A broken link.
+    pub fn prepare(&mut self, needs: &Needs, client: &mut Client) -> Result<bool, Failure> {
+        let mut ready = true;
+        for &id in &needs.events {
+            match self.events.get(&id) {
+                Some(_) => {}
+                None => {
+                    ready = false;
+                    self.ask(Wanted::Event(id), Question::Format { id }, client)?;
+                }
+            }
+        }
+        let symbols = needs.kernel_symbols
+            || needs.events.iter().any(|id| matches!(self.events.get(id), Some(Some(f)) if names_addresses(&f.print_fmt)));
+        if symbols && self.symbols.is_none() {
+            ready = false;
+            self.ask(Wanted::Symbols, Question::Kallsyms, client)?;
+        }
+        Ok(ready)
+    }
+
+    fn ask(&mut self, wanted: Wanted, question: Question, client: &mut Client) -> Result<(), Failure> {
+        if !self.asked.values().any(|(w, _)| *w == wanted) {
+            let id = client.ask_later(question)?;
+            self.asked.insert(id, (wanted, Vec::new()));
+        }
+        Ok(())
+    }
+
+    /// Takes a part of an answer. Returns false if the question was not asked from here.
+    pub fn answer(&mut self, id: u32, last: bool, answer: Answer) -> bool {
+        let Some((wanted, text)) = self.asked.get_mut(&id) else { return false };
+        let wanted = *wanted;
+        let refused = append_text(answer, text).is_err();
+        if last || refused {
+            let text = self.asked.remove(&id).map(|(_, text)| text).unwrap_or_default();
+            self.learn(wanted, &String::from_utf8_lossy(&text));
+        }
+        true
+    }
+
+    fn learn(&mut self, wanted: Wanted, text: &str) {
+        match wanted {
+            Wanted::Event(id) => {
+                self.events.insert(id, EventFormat::parse(text, self.abi).ok().map(Rc::new));
+            }
+            // An empty table still counts as known: it will not be asked for again.
+            Wanted::Symbols => self.symbols = Some(Kallsyms::parse(text)),
+        }
+    }
+}
+
+/// Returns true if a print format shows addresses as symbols: only then is the kernel's symbol table worth fetching.
+fn names_addresses(print_fmt: &str) -> bool {
+    ["%pS", "%ps", "%pF", "%pf", "%pB"].iter().any(|conversion| print_fmt.contains(conversion))
+}
+
+impl Symbolize for Names {
+    fn symbol(&self, address: u64) -> Option<Symbol<'_>> {
+        self.symbols.as_ref()?.lookup(address)
+    }
+}
+
+impl Resolver for Names {
+    fn event(&self, id: u16) -> Option<Rc<EventFormat>> {
+        self.events.get(&id)?.clone()
+    }
+}

@@ -1,0 +1,224 @@
+//! A loaded program, from Start to Ended: records shown, stop requests obeyed, losses reported.
+//!
+//! In: [`Client`] with a program loaded, [`Feed`]. Out: how it ended. Invariant: however it ends, the board was told to stop, and what
+//! was lost is said.
+
+use std::time::{Duration, Instant};
+
+use ktap_bytecode::trap::Trap;
+use ktap_lang::program::DebugMap;
+use ktap_lang::source::Source;
+use ktap_link::message::{BoardMessage, EndReason, Ending, HostMessage, LostCounters, TalkSource};
+
+use crate::client::Client;
+use crate::diagnose;
+use crate::failure::Failure;
+use crate::feed::{Fed, Feed};
+use crate::signals::StopRequests;
+use crate::ui::Ui;
+
+/// Bytes of records the host lets the board have under way.
+const CREDIT: u32 = 1 << 20;
+/// How long the board may take to end after it was told to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long missing names may hold up the last records.
+const NAMES_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What a run knows of its script.
+pub struct Run<'a> {
+    /// The script, for places of traps.
+    pub source: &'a Source,
+    /// Its map.
+    pub debug: &'a DebugMap,
+    /// The voice.
+    pub ui: Ui,
+    /// Ends the session after this time.
+    pub timeout: Option<Duration>,
+    /// Show losses as they happen and JSON lines of the run's own.
+    pub json: bool,
+}
+
+/// Where a run is.
+enum Phase {
+    /// Probes are armed.
+    Running,
+    /// Told to stop, since then.
+    Stopping(Instant),
+    /// It ended; the last records wait for names.
+    Ended(Ending, Instant),
+}
+
+impl Run<'_> {
+    /// Runs the loaded program to its end and returns the exit code.
+    ///
+    /// # Errors
+    /// A broken link, a refusal, a trap.
+    pub fn execute(&self, client: &mut Client, feed: &mut Feed, stops: &StopRequests) -> Result<u8, Failure> {
+        client.send(&HostMessage::Credit { bytes: CREDIT })?;
+        client.send(&HostMessage::Start)?;
+        let began = Instant::now();
+        let mut phase = Phase::Running;
+        let mut lost = LostCounters::default();
+        loop {
+            if let Some(message) = client.poll()? {
+                match message {
+                    BoardMessage::Started { armed, .. } => self.started(&armed, began),
+                    BoardMessage::Records(batch) => feed.push(batch),
+                    BoardMessage::Lost(now) => {
+                        self.losses(&lost, &now);
+                        lost = now;
+                    }
+                    BoardMessage::Answer { id, last, answer } => {
+                        feed.names().answer(id, last, answer);
+                    }
+                    BoardMessage::Talk { source, bytes } => self.talk(source, &bytes),
+                    BoardMessage::Refused(refusal) => return Err(Failure::Refused(refusal)),
+                    BoardMessage::Ended(ending) => phase = Phase::Ended(ending, Instant::now()),
+                    BoardMessage::Hello(_) | BoardMessage::Loaded { .. } | BoardMessage::Pong => {}
+                }
+            }
+            let out_of_patience = matches!(&phase, Phase::Ended(_, since) if since.elapsed() > NAMES_TIMEOUT);
+            match feed.render(client, out_of_patience)? {
+                Fed::Going => {}
+                Fed::Closed => {
+                    feed.mute();
+                    self.stop(client, &mut phase)?;
+                }
+                Fed::Error(error) => {
+                    feed.mute();
+                    client.send(&HostMessage::Stop)?;
+                    self.ui.error(&error.to_string(), Some("the place is the printf whose format is made at run time"));
+                    return Err(Failure::Trap);
+                }
+            }
+            let consumed = feed.consumed();
+            if consumed > 0 && !matches!(phase, Phase::Ended(..)) {
+                client.send(&HostMessage::Credit { bytes: consumed })?;
+            }
+            if let Phase::Ended(ending, _) = &phase
+                && !feed.is_waiting()
+            {
+                return self.ended(ending, &lost);
+            }
+            self.obey(client, feed, stops, began, &mut phase)?;
+        }
+    }
+
+    /// Looks at signals and clocks.
+    fn obey(
+        &self,
+        client: &mut Client,
+        feed: &mut Feed,
+        stops: &StopRequests,
+        began: Instant,
+        phase: &mut Phase,
+    ) -> Result<(), Failure> {
+        match stops.count() {
+            0 => {}
+            1 => self.stop(client, phase)?,
+            2 => feed.mute(),
+            _ => {
+                client.send(&HostMessage::Abort)?;
+                return Err(Failure::Session("left before the board had ended the session".into()));
+            }
+        }
+        if self.timeout.is_some_and(|limit| began.elapsed() >= limit) {
+            self.stop(client, phase)?;
+        }
+        match phase {
+            Phase::Stopping(since) if since.elapsed() > STOP_TIMEOUT => {
+                Err(Failure::Session("the board did not end the session in time".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn stop(&self, client: &mut Client, phase: &mut Phase) -> Result<(), Failure> {
+        if matches!(phase, Phase::Running) {
+            client.send(&HostMessage::Stop)?;
+            *phase = Phase::Stopping(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn started(&self, armed: &[ktap_link::message::Armed], began: Instant) {
+        for probe in armed {
+            let name = self.debug.probes.get(probe.probe as usize).map_or("?", |(text, _)| text.as_str());
+            self.ui.verbose(format!("armed `{name}`: {} events", probe.events));
+        }
+        self.ui.verbose(format!("running {} ms after Start", began.elapsed().as_millis()));
+        if !armed.is_empty() && !self.json {
+            self.ui.say("Tracing... Hit Ctrl-C to end.");
+        }
+    }
+
+    fn talk(&self, source: TalkSource, bytes: &[u8]) {
+        match source {
+            TalkSource::CommandOut | TalkSource::CommandErr => self.ui.pass_through(bytes),
+            TalkSource::Agent => self.ui.verbose(format!("agent: {}", String::from_utf8_lossy(bytes).trim_end())),
+        }
+    }
+
+    /// Says what was lost since the last report.
+    fn losses(&self, before: &LostCounters, now: &LostCounters) {
+        let total = |l: &LostCounters| l.ring.iter().map(|(_, n)| n).sum::<u64>() + l.link + l.table + l.oversize;
+        let fresh = total(now).saturating_sub(total(before));
+        if fresh > 0 {
+            self.ui.verbose(format!("lost {fresh} more"));
+        }
+    }
+
+    fn ended(&self, ending: &Ending, lost: &LostCounters) -> Result<u8, Failure> {
+        self.ui.verbose(format!("{} events handled", ending.events));
+        for line in self.lost_lines(lost) {
+            self.ui.warn(line);
+        }
+        if let Some(status) = ending.command_status.filter(|&s| s != 0) {
+            self.ui.say(format!("the command ended with status {status}"));
+        }
+        match ending.reason {
+            EndReason::Trap { trap, function, pc, detail } => {
+                let message = match Trap::from_number(trap) {
+                    Some(trap) => trap.message().replace("{}", &detail.to_string()),
+                    None => format!("unknown trap {trap}"),
+                };
+                let span = self.debug.spans.get(pc as usize).copied().unwrap_or_default();
+                let name = self.debug.functions.get(function as usize).map_or("", String::as_str);
+                if self.json {
+                    let (line, column) = self.source.line_column(span.start);
+                    self.ui.json(&serde_json::json!({
+                        "type": "error", "message": message, "file": self.source.name, "line": line, "column": column,
+                        "function": name,
+                    }));
+                }
+                self.ui.rendered(&diagnose::render_trap(self.source, span, &message, name));
+                Err(Failure::Trap)
+            }
+            EndReason::Exit => Ok(ending.status as u8),
+            EndReason::DryRun => {
+                self.ui.say("everything could be attached; nothing was run");
+                Ok(0)
+            }
+            EndReason::Finished | EndReason::Stopped | EndReason::Command => Ok(0),
+        }
+    }
+
+    /// Returns a line per cause of loss.
+    fn lost_lines(&self, lost: &LostCounters) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (probe, count) in &lost.ring {
+            let name = self.debug.probes.get(*probe as usize).map_or("?", |(text, _)| text.as_str());
+            lines.push(format!("{count} events of `{name}` lost: the kernel's ring was full; try --ring-pages, a filter"));
+        }
+        let causes: [(u64, &str); 6] = [
+            (lost.link, "records lost: the link was too slow; print less, or count on the board"),
+            (lost.fuel, "handler runs stopped by their budget"),
+            (lost.table, "table updates lost: the session's memory is full; try --memory"),
+            (lost.recursion, "events skipped: they fired inside a handler"),
+            (lost.oversize, "records lost: longer than a record may be"),
+            (lost.missed, "returns missed by the kernel"),
+        ];
+        lines.extend(causes.iter().filter(|(count, _)| *count > 0).map(|(count, cause)| format!("{count} {cause}")));
+        lines
+    }
+}
