@@ -137,3 +137,13 @@ unsafe fn forward(to: *mut u8, from: *const u8, n: usize) {
 #[cfg(target_arch = "arm")]
 #[unsafe(no_mangle)]
 pub extern "C" fn __aeabi_unwind_cpp_pr0() {}
+
+/// Named by landing pads in the prebuilt `alloc`; nothing ever unwinds here.
+#[unsafe(no_mangle)]
+pub extern "C" fn _Unwind_Resume() -> ! {
+    ktap_agent::sys::process::exit(101)
+}
+
+/// Named by the unwind tables of the prebuilt `alloc`; nothing reads them.
+#[unsafe(no_mangle)]
+pub extern "C" fn rust_eh_personality() {}
