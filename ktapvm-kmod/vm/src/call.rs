@@ -105,8 +105,14 @@ impl<H: Host> Run<'_, '_, H> {
         }
     }
 
+    /// What "up to top" stood for has been used.
+    pub(crate) fn top_used(&mut self) {
+        self.top = self.base.wrapping_add(self.regs);
+    }
+
     /// `Call`.
     pub(crate) fn call(&mut self, word: Word) -> Ran<()> {
+        self.count_call()?;
         let callee = self.r(word.a());
         let slot = self.base.wrapping_add(word.a() as usize);
         let first = slot.wrapping_add(1);
@@ -116,7 +122,6 @@ impl<H: Host> Run<'_, '_, H> {
             self.set_slot(slot, value);
             return self.results(word.c(), slot, 1);
         }
-        self.count_call()?;
         let closure = self.closure_of(callee)?;
         if self.depth >= self.vm.limits.call_depth as usize {
             return Err(Trap::StackOverflow.into());
@@ -135,6 +140,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// `TailCall`; true if the run has ended with it.
     pub(crate) fn tail_call(&mut self, word: Word) -> Ran<bool> {
+        self.count_call()?;
         let callee = self.r(word.a());
         let slot = self.base.wrapping_add(word.a() as usize);
         let first = slot.wrapping_add(1);
@@ -144,7 +150,6 @@ impl<H: Host> Run<'_, '_, H> {
             self.set_slot(slot, value);
             return self.ret(slot, 1);
         }
-        self.count_call()?;
         let closure = self.closure_of(callee)?;
         let function = self.function(closure)?;
         let start = self.base.wrapping_sub(self.varargs);
@@ -189,6 +194,7 @@ impl<H: Host> Run<'_, '_, H> {
         if wanted == Word::MULTI {
             self.top = first.wrapping_add(count);
         } else {
+            self.top_used();
             for i in count..wanted as usize {
                 self.set_slot(first.wrapping_add(i), Value::NIL);
             }

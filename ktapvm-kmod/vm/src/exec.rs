@@ -171,6 +171,7 @@ impl<H: Host> Run<'_, '_, H> {
                     let given = self.counted(word.b(), first);
                     let builtin = Builtin::from_number(word.c()).ok_or(Trap::CallType)?;
                     let value = self.builtin(builtin, first, given)?;
+                    self.top_used();
                     self.set(word.a(), value);
                 }
                 Op::Return => {
@@ -255,6 +256,7 @@ impl<H: Host> Run<'_, '_, H> {
             let key = Value::int(number.wrapping_add(i as i64));
             self.table_set(self.r(word.a()), key, self.slot(first.wrapping_add(i)))?;
         }
+        self.top_used();
         Ok(())
     }
 

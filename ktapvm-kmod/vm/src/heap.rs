@@ -93,7 +93,7 @@ impl<'p> Heap<'p> {
     pub(crate) fn free(&self, handle: u32) {
         let mut at = (handle as usize).wrapping_sub(self.base);
         let mut order = self.order(handle);
-        if at >= self.words || order < MIN_ORDER || order > MAX_ORDER || self.kind(handle) == Block::Free as u8 {
+        if at >= self.words || !(MIN_ORDER..=MAX_ORDER).contains(&order) || self.kind(handle) == Block::Free as u8 {
             return;
         }
         self.count_used(1 << order, false);
@@ -126,6 +126,12 @@ impl<'p> Heap<'p> {
     #[inline(always)]
     pub(crate) fn is(&self, handle: u32, kind: Block) -> bool {
         handle as usize >= self.base && self.kind(handle) == kind as u8
+    }
+
+    /// True if the handle may be that of a counted object.
+    pub(crate) fn is_object(&self, handle: u32) -> bool {
+        let kind = self.kind(handle);
+        handle as usize >= self.base && kind > Block::Free as u8 && kind < Block::Part as u8
     }
 
     fn order(&self, handle: u32) -> u32 {

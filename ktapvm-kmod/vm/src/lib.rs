@@ -20,6 +20,8 @@ mod object;
 #[allow(unsafe_code)]
 mod region;
 mod run;
+mod safepoint;
+mod scratch;
 mod shared;
 mod stat;
 mod string;

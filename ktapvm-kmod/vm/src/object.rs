@@ -54,6 +54,14 @@ impl<'p> Objects<'p> {
         true
     }
 
+    /// A running frame passes for one that begins now. What it reaches has been touched before. Under the heap lock.
+    pub(crate) fn stay(&self, frame: usize) {
+        let region = self.heap.region;
+        if let Some(word) = region.atomic(self.layout.frame(frame)) {
+            word.store(region.get(control::EPOCH) << 1 | 1, Ordering::SeqCst);
+        }
+    }
+
     /// A frame ends.
     pub(crate) fn leave(&self, frame: usize) {
         if let Some(word) = self.heap.region.atomic(self.layout.frame(frame)) {

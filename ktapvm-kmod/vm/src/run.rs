@@ -65,8 +65,16 @@ pub(crate) struct Run<'r, 'p, H: Host> {
     pub(crate) function: usize,
     /// Calls to return from.
     pub(crate) depth: usize,
+    /// The scratch arena's first word.
+    pub(crate) scratch: usize,
     /// Scratch words in use.
-    scratch: usize,
+    pub(crate) scratch_used: usize,
+    /// The frame's number.
+    pub(crate) frame_number: usize,
+    /// Waiting objects that make a safe point worth while.
+    pub(crate) waiting_mark: u64,
+    /// Heap words in use that do so.
+    pub(crate) used_mark: u64,
     /// Ops left.
     pub(crate) fuel: u64,
     /// Backward jumps left.
@@ -79,9 +87,9 @@ pub(crate) struct Run<'r, 'p, H: Host> {
 }
 
 impl<'r, 'p, H: Host> Run<'r, 'p, H> {
-    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame: usize, probe: u16, handler: bool) -> Self {
+    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame_number: usize, probe: u16, handler: bool) -> Self {
         let layout = &vm.objects.layout;
-        let frame = layout.frame(frame);
+        let frame = layout.frame(frame_number);
         // Handlers of the end run once and in no event: they are bounded as main is.
         let unbounded = !handler || vm.ended();
         Run {
@@ -98,7 +106,11 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
             closure: 0,
             function: 0,
             depth: 0,
-            scratch: 0,
+            scratch: frame.wrapping_add(layout.scratch),
+            scratch_used: 0,
+            frame_number,
+            waiting_mark: 256,
+            used_mark: layout.heap_words as u64 / 2,
             fuel: if unbounded { u64::MAX } else { vm.limits.fuel as u64 },
             loops: vm.limits.loops as u64,
             calls: 0,
@@ -165,12 +177,12 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
         Stop::Trap(Trap::OutOfFuel, self.vm.limits.fuel as i64)
     }
 
-    /// Counts a backward jump.
+    /// Counts a backward jump, which is a safe point.
     pub(crate) fn count_loop(&mut self) -> Ran<()> {
         match self.loops.checked_sub(1) {
             Some(left) => {
                 self.loops = left;
-                Ok(())
+                self.safe_point()
             }
             None => Err(Stop::Trap(Trap::LoopLimit, self.vm.limits.loops as i64)),
         }
@@ -178,18 +190,6 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
 
     pub(crate) fn no_memory(&self, _: NoMemory) -> Stop {
         Stop::Trap(Trap::OutOfMemory, self.vm.limits.memory as i64)
-    }
-
-    /// Takes words of the scratch arena.
-    pub(crate) fn take_scratch(&mut self, words: usize) -> Ran<usize> {
-        let layout = &self.vm.objects.layout;
-        let end = self.scratch.saturating_add(words);
-        if end > layout.scratch_words {
-            return Err(Stop::Trap(Trap::ScratchFull, self.vm.limits.scratch as i64));
-        }
-        let at = self.frame.wrapping_add(layout.scratch).wrapping_add(self.scratch);
-        self.scratch = end;
-        Ok(at)
     }
 
     /// Makes a temporary string.

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 use std::cell::RefCell;
+use std::sync::{Arc, Barrier};
 
 use ktap_bytecode::code::{Capture, Const, Field, FieldKind, Format, Function};
 use ktap_bytecode::image::Image;
@@ -124,6 +125,8 @@ pub struct Fake {
     pub attached: RefCell<Vec<(u16, u16)>>,
     pub raw: Vec<u8>,
     pub nmi: bool,
+    /// Waited at twice in `emit`.
+    pub gate: Option<Arc<Barrier>>,
 }
 
 impl Fake {
@@ -134,6 +137,7 @@ impl Fake {
             attached: RefCell::default(),
             raw: b"raw event bytes".to_vec(),
             nmi: false,
+            gate: None,
         }
     }
 
@@ -235,6 +239,9 @@ impl Host for Fake {
         1
     }
     fn emit(&self, record: &[u8]) -> Result<(), RecordLost> {
+        for _ in 0..2 {
+            self.gate.iter().for_each(|gate| drop(gate.wait()));
+        }
         self.records.borrow_mut().push(record.to_vec());
         Ok(())
     }
