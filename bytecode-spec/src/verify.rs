@@ -45,6 +45,8 @@ pub struct VerifyError {
     pub pc: u32,
 }
 
+// Text is for the host and the agent: the kernel's object holds no formatting.
+#[cfg(feature = "alloc")]
 impl core::fmt::Display for VerifyError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(
@@ -58,6 +60,7 @@ impl core::fmt::Display for VerifyError {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl core::error::Error for VerifyError {}
 
 /// Checks a program.

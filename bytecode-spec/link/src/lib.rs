@@ -15,6 +15,7 @@ mod codec;
 pub mod deframer;
 pub mod frame;
 pub mod message;
+mod pace;
 pub mod packed;
 mod receiver;
 mod sender;

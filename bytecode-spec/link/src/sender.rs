@@ -4,26 +4,15 @@
 //! acknowledged it.
 //!
 //! A link keeps order, so a frame sent before one that was acknowledged is lost if it was not acknowledged itself: it is
-//! sent again at once. The timer is for when nothing comes back at all. The window adapts: on a slow line a long
-//! queue only makes `Stop` wait.
+//! sent again at once. The timer is for when nothing comes back at all.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::session::WINDOW;
+use crate::pace::Pace;
 
-/// Window before anything is known of the line, frames.
-const FIRST_WINDOW: usize = 16;
-/// Window on the slowest line, frames.
-const LEAST_WINDOW: usize = 4;
-/// Round trip up to which the window grows, ms.
-const BRISK_MS: u64 = 200;
-/// Round trip beyond which it shrinks, ms.
-const SLUGGISH_MS: u64 = 500;
-/// Bounds of the retransmission timeout, ms; the first one, of unknown lines, lies between.
-const TIMEOUT_MS: (u64, u64, u64) = (250, 1_000, 2_000);
-/// Timeouts in a row after which the peer is taken for gone: 12 to 16 s.
-const MAX_RETRIES: u32 = 7;
+/// Timeouts in a row after which the peer is taken for gone: after 12 s, or 24 s on the slowest lines.
+const MAX_RETRIES: u32 = 5;
 
 #[derive(Debug)]
 struct Piece {
@@ -37,7 +26,7 @@ struct Piece {
     lost: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Sender {
     /// Pieces not acknowledged up to the first gap; the first `sent` of them were sent at least once.
     queue: VecDeque<Piece>,
@@ -48,33 +37,22 @@ pub(crate) struct Sender {
     lost: usize,
     stamp: u64,
     newest_acked: u64,
-    window: usize,
-    round_trip_ms: Option<u64>,
+    pace: Pace,
     retries: u32,
     timer: Option<u64>,
+}
+
+impl Piece {
+    /// Returns which transmission of it arrived, as far as that is certain: of several it may have been an earlier one.
+    fn arrived(&self, pace: &Pace, now_ms: u64) -> u64 {
+        let certain = !self.again || pace.plausible(now_ms.saturating_sub(self.sent_ms));
+        if certain { self.stamp } else { 0 }
+    }
 }
 
 /// The peer did not answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Silent;
-
-impl Default for Sender {
-    fn default() -> Self {
-        Sender {
-            queue: VecDeque::new(),
-            sent: 0,
-            base: 0,
-            bytes: 0,
-            lost: 0,
-            stamp: 0,
-            newest_acked: 0,
-            window: FIRST_WINDOW,
-            round_trip_ms: None,
-            retries: 0,
-            timer: None,
-        }
-    }
-}
 
 impl Sender {
     pub(crate) fn queue(&mut self, flags: u8, payload: &[u8]) {
@@ -106,14 +84,10 @@ impl Sender {
         for piece in self.queue.drain(..count) {
             self.bytes -= piece.payload.len();
             self.lost -= usize::from(piece.lost);
-            self.newest_acked = self.newest_acked.max(piece.stamp);
-            if !piece.again && !piece.acked {
-                let sample = now_ms.saturating_sub(piece.sent_ms);
-                self.round_trip_ms = Some(self.round_trip_ms.map_or(sample, |mean| (7 * mean + sample) / 8));
-                match sample {
-                    ..=BRISK_MS => self.window = (self.window + 1).min(WINDOW),
-                    SLUGGISH_MS.. => self.window = (self.window - 1).max(LEAST_WINDOW),
-                    _ => {}
+            if !piece.acked {
+                self.newest_acked = self.newest_acked.max(piece.arrived(&self.pace, now_ms));
+                if !piece.again {
+                    self.pace.learn(now_ms.saturating_sub(piece.sent_ms), now_ms);
                 }
             }
         }
@@ -121,9 +95,9 @@ impl Sender {
         self.sent -= count;
         for (i, piece) in self.queue.iter_mut().take(self.sent).skip(1).enumerate() {
             if i < u128::BITS as usize && early >> i & 1 == 1 && !piece.acked {
+                self.newest_acked = self.newest_acked.max(piece.arrived(&self.pace, now_ms));
                 self.lost -= usize::from(piece.lost);
                 (piece.acked, piece.lost, progress) = (true, false, true);
-                self.newest_acked = self.newest_acked.max(piece.stamp);
             }
         }
         if !progress {
@@ -136,7 +110,7 @@ impl Sender {
             }
         }
         self.retries = 0;
-        self.timer = (self.sent > 0).then(|| now_ms.saturating_add(self.timeout_ms()));
+        self.timer = (self.sent > 0).then(|| now_ms.saturating_add(self.pace.timeout_ms(0)));
     }
 
     /// Looks at the clock: if the peer let it run out, the oldest frame is sent again.
@@ -148,7 +122,7 @@ impl Sender {
             return Err(Silent);
         }
         self.retries += 1;
-        self.timer = Some(now_ms.saturating_add(self.timeout_ms()));
+        self.timer = Some(now_ms.saturating_add(self.pace.timeout_ms(self.retries)));
         if let Some(piece) = self.queue.front_mut()
             && !piece.lost
         {
@@ -163,13 +137,13 @@ impl Sender {
         let index = if self.lost > 0 {
             self.lost -= 1;
             self.queue.iter().take(self.sent).position(|piece| piece.lost)?
-        } else if self.sent < self.queue.len().min(self.window) {
+        } else if self.sent < self.queue.len().min(self.pace.window()) {
             self.sent += 1;
             self.sent - 1
         } else {
             return None;
         };
-        let timeout_ms = self.timeout_ms();
+        let timeout_ms = self.pace.timeout_ms(self.retries);
         self.timer.get_or_insert(now_ms.saturating_add(timeout_ms));
         self.stamp += 1;
         let piece = self.queue.get_mut(index)?;
@@ -180,19 +154,11 @@ impl Sender {
 
     /// Returns true if [`Sender::next_due`] has something.
     pub(crate) fn ready(&self) -> bool {
-        self.lost > 0 || self.sent < self.queue.len().min(self.window)
+        self.lost > 0 || self.sent < self.queue.len().min(self.pace.window())
     }
 
     /// Returns when [`Sender::tick`] has something to do.
     pub(crate) fn timer(&self) -> Option<u64> {
         self.timer
-    }
-
-    fn timeout_ms(&self) -> u64 {
-        let (least, first, most) = TIMEOUT_MS;
-        let once = self
-            .round_trip_ms
-            .map_or(first, |mean| (2 * mean + 100).clamp(least, most));
-        (once << self.retries.min(MAX_RETRIES)).min(most)
     }
 }
