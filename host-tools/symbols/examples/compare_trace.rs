@@ -9,7 +9,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use ktap_symbols::abi::Abi;
-use ktap_symbols::format::EventFormat;
+use ktap_symbols::format::{Agreement, EventFormat};
 use ktap_symbols::kallsyms::Kallsyms;
 use ktap_symbols::printk_formats::PrintkFormats;
 use ktap_symbols::symbol::{Symbol, Symbolize};
@@ -40,6 +40,7 @@ fn main() -> io::Result<()> {
     let mut lines = io::stdin().lock().lines();
     let mut out = io::stdout().lock();
     let (mut same, mut different) = (0u64, 0u64);
+    let mut unknowable: BTreeMap<String, u64> = BTreeMap::new();
     while let (Some(record), Some(theirs)) = (lines.next(), lines.next()) {
         let (record, theirs) = (record?, theirs?);
         let Some((event, hex)) = record.split_once(' ') else {
@@ -56,13 +57,17 @@ fn main() -> io::Result<()> {
         let raw: Vec<u8> = (0..hex.len() / 2)
             .filter_map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok())
             .collect();
-        let ours = String::from_utf8_lossy(&format.line(&raw, &names)).into_owned();
-        if ours.trim_end() == theirs.trim_end() {
-            same += 1;
-        } else {
-            different += 1;
-            writeln!(out, "{event}\n  ours   {ours}\n  kernel {theirs}")?;
+        match format.compare_line(&raw, &theirs, &names) {
+            Agreement::Same => same += 1,
+            Agreement::Unknowable => *unknowable.entry(event.to_owned()).or_default() += 1,
+            Agreement::Different(ours) => {
+                different += 1;
+                writeln!(out, "{event}\n  ours   {ours}\n  kernel {theirs}")?;
+            }
         }
+    }
+    for (event, count) in &unknowable {
+        writeln!(out, "{event}: {count} need what only the kernel knows")?;
     }
     writeln!(out, "{same} alike, {different} different, {} events", formats.len())
 }

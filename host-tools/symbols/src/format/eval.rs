@@ -201,6 +201,16 @@ impl<'a> Evaluator<'a> {
 
     fn call(&mut self, name: &str, arguments: &'a [Expr]) -> Option<Operand<'a>> {
         match (name, arguments) {
+            // Probes have arrays of strings: a word for each.
+            ("__get_str", [Expr::Index(field, index)]) => {
+                let Expr::Name(field) = &**field else { return None };
+                let (index, _) = self.eval(index)?.number()?;
+                let bytes =
+                    self.event
+                        .field(field)?
+                        .dynamic_bytes(usize::try_from(index).ok()?, self.raw, self.event.abi)?;
+                Some(Operand::Text(Cow::Borrowed(until_nul(bytes))))
+            }
             ("__get_str" | "__get_rel_str", [Expr::Name(field)]) => {
                 Some(Operand::Text(Cow::Borrowed(until_nul(self.dynamic(field)?.0))))
             }

@@ -4,7 +4,7 @@
 
 use super::field::{Field, FieldValue};
 use super::print_fmt::PrintFmt;
-use super::{fallback, syscall};
+use super::{fallback, probe, syscall};
 use crate::abi::Abi;
 use crate::symbol::Symbolize;
 
@@ -105,9 +105,9 @@ impl EventFormat {
     }
 
     /// Returns what the kernel's trace shows of a record behind the time stamp: `name: text`, or `sys_name(args)` for the entry
-    /// and ` sys_name -> 0x..` for the exit of a system call, without the newline.
+    /// and `sys_name -> 0x..` for the exit of a system call, without the newline.
     pub fn line(&self, raw: &[u8], symbols: &dyn Symbolize) -> Vec<u8> {
-        if let Some(text) = syscall::line(self, raw) {
+        if let Some(text) = syscall::line(self, raw).or_else(|| probe::line(self, raw, symbols)) {
             return text;
         }
         let mut line = self.name.clone().into_bytes();

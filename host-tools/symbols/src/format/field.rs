@@ -116,14 +116,20 @@ impl Field {
 
     /// Returns the bytes of the field in `raw`.
     pub fn bytes<'a>(&self, raw: &'a [u8], abi: Abi) -> Option<&'a [u8]> {
-        let own = raw.get(self.offset..self.offset.checked_add(self.size)?)?;
         if self.place == Place::Fixed {
-            return Some(own);
+            return raw.get(self.offset..self.offset.checked_add(self.size)?);
         }
-        let word = abi.read(own.get(..4)?);
+        self.dynamic_bytes(0, raw, abi)
+    }
+
+    /// Returns the bytes that the `index`-th word of a dynamic field points to; only arrays of strings have more than one.
+    pub(super) fn dynamic_bytes<'a>(&self, index: usize, raw: &'a [u8], abi: Abi) -> Option<&'a [u8]> {
+        let at = self.offset.checked_add(index.checked_mul(4)?)?;
+        let end = at.checked_add(4)?;
+        let word = abi.read(raw.get(at..end)?);
         let (start, len) = ((word & 0xffff) as usize, (word >> 16 & 0xffff) as usize);
         let start = if self.place == Place::RelLoc {
-            start + self.offset + self.size
+            start + end
         } else {
             start
         };
