@@ -1,0 +1,5 @@
+//! Feeds random bytes to [`ktap_fuzz::deframer`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ktap_fuzz::deframer(bytes));
