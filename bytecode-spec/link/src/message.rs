@@ -1,7 +1,7 @@
 //! Messages: what host and board say to each other.
 //!
-//! In: typed values. Out: postcard bytes. Invariant: variants and fields are append-only; the first message each side sends
-//! is `Hello`, whose bytes stay readable for every version.
+//! In: typed values. Out: postcard bytes. Invariant: variants are append-only and a struct never changes within a major version; the
+//! first message each side sends is `Hello`, whose first three bytes stay readable for every version.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -4,6 +4,8 @@
 #[path = "../../tests/sample/golden.rs"]
 mod golden;
 
+use std::path::Path;
+
 use golden::{hex_line, only_grows};
 use ktap_bytecode::limits::Limits;
 use ktap_bytecode::version::MAJOR;
@@ -365,6 +367,28 @@ fn what_is_not_exactly_one_message_is_refused() {
             assert_eq!(BoardMessage::from_bytes(&bytes[..len]), Err(MessageError::Malformed));
         }
     }
+}
+
+#[test]
+fn the_bytes_in_the_documentation_are_the_golden_ones() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = std::fs::read_to_string(root.join("docs/wire.md")).expect("docs/wire.md");
+    let mut checked = 0;
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(file) = line.strip_prefix("```hex ") else {
+            continue;
+        };
+        let golden = std::fs::read_to_string(root.join(file)).expect("a golden file");
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            assert!(
+                golden.lines().any(|golden| golden == line),
+                "docs/wire.md: not in {file}:\n{line}"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "only {checked} lines of bytes");
 }
 
 proptest! {
