@@ -9,7 +9,7 @@ use crate::lower::lower;
 use crate::parse::parse;
 use crate::program::Program;
 use crate::resolve::resolve;
-use crate::source::{Source, Span};
+use crate::source::Source;
 
 /// What the compiler is told besides the script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,13 +33,13 @@ pub fn compile(source: &Source, options: &CompileOptions) -> (Option<Program>, V
         .iter()
         .all(|d| d.code.severity() != Severity::Error)
         .then_some(program);
-    if let Some(Err(error)) = program.as_ref().map(|program| verify(program.image.code_ref())) {
-        let span = program
-            .as_ref()
-            .and_then(|p| p.debug.spans.get(error.pc as usize).copied())
-            .unwrap_or(Span::default());
-        let message = format!("the compiler made code that the board would refuse: {error:?}");
-        diagnostics.push(Diagnostic::new(Code::TooLarge, span, message));
+    let refused = program
+        .as_ref()
+        .and_then(|program| Some((program, verify(program.image.code_ref()).err()?)));
+    if let Some((program, error)) = refused {
+        let span = program.debug.spans.get(error.pc as usize).copied().unwrap_or_default();
+        let message = format!("the compiler made code that no board would take: {error}");
+        diagnostics.push(Diagnostic::new(Code::Internal, span, message));
         return (None, diagnostics);
     }
     (program, diagnostics)

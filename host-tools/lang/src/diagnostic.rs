@@ -67,11 +67,12 @@ define_codes! {
     AttachInHandler "K0110" Error "only mainthread can create function" "A probe can be attached only while the main part of the script runs, not from a handler.";
     VarargOutside "K0111" Error "cannot use '...' outside a vararg function" "Only a function declared with ... has varargs; main has the script's arguments in `arg`.";
     EventOutside "K0112" Error "invalid event context" "The builtin reads the current event, and there is none here.";
+    Internal "K0113" Error "mistake of the compiler" "The compiler made a program that its own verifier refuses. This is never the script's fault: please report it with the script.";
     ImplicitGlobal "K0201" Warning "assignment makes a global" "The name was not declared. It becomes a global, as in ktap 0.1; write `var` to say so.";
     OctalNumber "K0202" Warning "octal number" "A number with a leading 0 is octal, as in C.";
     SaturatedNumber "K0203" Warning "number too large" "The number does not fit 64 bits and becomes -1, as in ktap.";
     ShadowedVariable "K0204" Warning "declaration hides a builtin variable" "Inside this scope the name means the script's own variable.";
-    UnusedResult "K0205" Warning "the value is not used" "The expression has no effect.";
+    UnusedResult "K0205" Warning "the value is not used" "The expression stands where a statement is expected and has no effect: its value goes nowhere. Assign it, print it, or leave it out.";
 }
 
 /// A span with a text under it.
@@ -101,8 +102,17 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Makes a diagnostic without labels or help.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
-        let primary = Label { span, text: String::new() };
-        Diagnostic { code, message: message.into(), primary, others: Vec::new(), help: Vec::new() }
+        let primary = Label {
+            span,
+            text: String::new(),
+        };
+        Diagnostic {
+            code,
+            message: message.into(),
+            primary,
+            others: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     /// Adds a text under the primary span.

@@ -8,6 +8,7 @@ use ktap_bytecode::probe::{Probe, ProbePoint};
 
 use super::Lowering;
 use super::fold::Value;
+use super::function::When;
 use crate::ast::{Block, EventText, Expression, ExpressionKind, Statement};
 use crate::diagnostic::Code;
 use crate::interval::parse_interval;
@@ -132,7 +133,7 @@ impl Lowering<'_> {
 
     /// The statements of main after `kdebug.probe_end`: they run at the end.
     pub(super) fn attach_end_part(&mut self, statements: &[Statement], span: Span) {
-        let number = self.block_function(statements, span, "main after probe_end".to_string());
+        let number = self.block_function(statements, span, "main after probe_end".to_string(), When::End);
         self.attach_function(number, vec![ProbePoint::End], "trace_end", span, span);
     }
 
@@ -181,7 +182,7 @@ impl Lowering<'_> {
     }
 
     fn attach_block(&mut self, points: Vec<ProbePoint>, text: &str, place: Span, name: &str, body: &Block, span: Span) {
-        let number = self.block_function(&body.statements, span, name.to_string());
+        let number = self.block_function(&body.statements, span, name.to_string(), When::Event);
         self.attach_function(number, points, text, place, span);
     }
 
@@ -195,7 +196,12 @@ impl Lowering<'_> {
         span: Span,
     ) {
         if let ExpressionKind::Function(function) = &handler.kind {
-            let number = self.function(function, None, name.to_string(), true);
+            let when = if points == [ProbePoint::End] {
+                When::End
+            } else {
+                When::Event
+            };
+            let number = self.function(function, None, name.to_string(), when);
             return self.attach_function(number, points, text, place, span);
         }
         let register = self.expression_any(handler);
@@ -209,12 +215,8 @@ impl Lowering<'_> {
     }
 
     fn attach_register(&mut self, register: u8, points: Vec<ProbePoint>, text: &str, place: Span, span: Span) {
-        if self.f().handler {
-            return self.error(
-                Code::AttachInHandler,
-                place,
-                "only mainthread can create function: this runs in a handler",
-            );
+        if let Some(message) = self.why_not_here(&points) {
+            return self.error(Code::AttachInHandler, place, message);
         }
         // No points: their text was refused.
         if points.is_empty() {
@@ -224,5 +226,16 @@ impl Lowering<'_> {
         self.probes.push(Probe { points });
         self.probe_texts.push((text.to_string(), place));
         self.ad(Op::Attach, register, probe, span);
+    }
+
+    /// Returns why nothing can be attached while this function runs, in ktap's words.
+    fn why_not_here(&mut self, points: &[ProbePoint]) -> Option<&'static str> {
+        match (self.f().when, points) {
+            (When::Main, _) => None,
+            (When::Event, _) => Some("only mainthread can create function"),
+            (When::End, [ProbePoint::Tick { .. }]) => Some("timer.tick only can be called in RUNNING state"),
+            (When::End, [ProbePoint::Profile { .. }]) => Some("timer.profile only can be called in RUNNING state"),
+            (When::End, _) => Some("kdebug.trace_by_id only can be called in RUNNING state"),
+        }
     }
 }

@@ -6,19 +6,14 @@ use ktap_bytecode::limits::MAX_REGS;
 use ktap_bytecode::op::Op;
 
 use super::Lowering;
+use super::function::When;
 use crate::ast::{FunctionBody, Name, Statement};
 use crate::resolve::{Storage, VarId};
 use crate::source::Span;
 
 impl Lowering<'_> {
     /// Lowers a function; returns its number.
-    pub(super) fn function(
-        &mut self,
-        function: &FunctionBody,
-        method: Option<&Name>,
-        name: String,
-        handler: bool,
-    ) -> u16 {
+    pub(super) fn function(&mut self, function: &FunctionBody, method: Option<&Name>, name: String, when: When) -> u16 {
         let number = self.open_function(name, function.span);
         let own = method.into_iter().chain(&function.parameters);
         let parameters: Vec<(VarId, Span)> = own
@@ -30,7 +25,7 @@ impl Lowering<'_> {
         let f = self.f();
         f.params = parameters.len().min(MAX_REGS) as u8;
         f.vararg = function.vararg;
-        f.handler |= handler;
+        f.when = later(f.when, when);
         self.alloc_many(parameters.len(), function.span);
         for (index, (id, span)) in parameters.into_iter().enumerate() {
             let register = index.min(MAX_REGS - 1) as u8;
@@ -42,9 +37,10 @@ impl Lowering<'_> {
     }
 
     /// Lowers statements as a function of their own without parameters.
-    pub(super) fn block_function(&mut self, statements: &[Statement], span: Span, name: String) -> u16 {
+    pub(super) fn block_function(&mut self, statements: &[Statement], span: Span, name: String, when: When) -> u16 {
         let number = self.open_function(name, span);
-        self.f().handler = true;
+        let f = self.f();
+        f.when = later(f.when, when);
         self.statements(statements);
         self.close_function();
         number
@@ -61,4 +57,9 @@ impl Lowering<'_> {
             Storage::Global(slot) => self.ad(Op::GSet, register, u32::from(slot), span),
         }
     }
+}
+
+/// Returns when a function runs that is attached to run at `inner` inside of one that runs at `outer`.
+fn later(outer: When, inner: When) -> When {
+    if outer == When::Main { inner } else { outer }
 }

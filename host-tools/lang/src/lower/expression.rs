@@ -7,6 +7,7 @@ use ktap_bytecode::op::Op;
 
 use super::Lowering;
 use super::fold::Value;
+use super::function::When;
 use crate::ast::{Expression, ExpressionKind};
 use crate::diagnostic::Code;
 use crate::resolve::{Binding, Storage, VarId};
@@ -59,7 +60,7 @@ impl Lowering<'_> {
             ExpressionKind::Member(object, name) => self.member_to(dest, object, name, span),
             ExpressionKind::Call(..) | ExpressionKind::MethodCall(..) => self.call_to(dest, expression),
             ExpressionKind::Function(function) => {
-                let number = self.function(function, None, "function".to_string(), false);
+                let number = self.function(function, None, "function".to_string(), When::Main);
                 self.ad(Op::Closure, dest, u32::from(number), span);
             }
             ExpressionKind::Table(items) => self.table_to(dest, items, span),

@@ -27,6 +27,17 @@ pub(super) struct Loop {
     pub(super) continues: Vec<Jump>,
 }
 
+/// When a function runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// While main runs, or whenever it is called.
+    Main,
+    /// On events: it is attached, or written inside of such a function.
+    Event,
+    /// At the end, likewise.
+    End,
+}
+
 /// A function being lowered.
 pub(super) struct FunctionState {
     pub(super) name: String,
@@ -34,8 +45,7 @@ pub(super) struct FunctionState {
     pub(super) span: Span,
     pub(super) params: u8,
     pub(super) vararg: bool,
-    /// True if it runs on events: an attached function, or one inside of it.
-    pub(super) handler: bool,
+    pub(super) when: When,
     pub(super) code: Vec<Word>,
     pub(super) spans: Vec<Span>,
     pub(super) captures: Vec<(VarId, Capture)>,
@@ -94,7 +104,7 @@ impl Lowering<'_> {
             span,
             params: 0,
             vararg: false,
-            handler: self.open.last().is_some_and(|f| f.handler),
+            when: self.open.last().map_or(When::Main, |f| f.when),
             code: Vec::new(),
             spans: Vec::new(),
             captures: Vec::new(),

@@ -12,6 +12,9 @@ use ktap_bytecode::event::EventMember;
 use crate::program::{Relocation, RelocationKind};
 use crate::source::Span;
 
+/// Pools up to this size are searched for bytes they already hold.
+const SEARCHED: usize = 4_096;
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
     Int(i64),
@@ -133,6 +136,8 @@ impl Pool {
     fn place(&mut self, bytes: &[u8]) -> u32 {
         let found = match bytes {
             [] => Some(0),
+            // In a large pool the search costs more than it saves.
+            _ if self.bytes.len() > SEARCHED => None,
             _ => self.bytes.windows(bytes.len()).position(|window| window == bytes),
         };
         let offset = found.unwrap_or_else(|| {

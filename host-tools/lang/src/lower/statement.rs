@@ -6,6 +6,7 @@ use ktap_bytecode::op::{Op, Word};
 
 use super::Lowering;
 use super::fold::Value;
+use super::function::When;
 use crate::ast::{Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind};
 use crate::diagnostic::Code;
 use crate::resolve::Storage;
@@ -160,7 +161,7 @@ impl Lowering<'_> {
     }
 
     fn closure(&mut self, dest: u8, function: &FunctionBody, method: Option<&Name>, name: String, span: Span) {
-        let number = self.function(function, method, name, false);
+        let number = self.function(function, method, name, When::Main);
         self.ad(Op::Closure, dest, u32::from(number), span);
     }
 

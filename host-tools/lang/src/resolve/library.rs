@@ -45,7 +45,10 @@ const UNSUPPORTED: &[&str] = &[
     "os.",
     "cdef",
     "traceoff",
-    "kdebug.",
+    "kdebug.kprobe",
+    "kdebug.probe_by_id",
+    "kdebug.trace_by_id",
+    "kdebug.tracepoint",
     "quantize",
     "lquantize",
 ];
@@ -68,7 +71,7 @@ pub(super) fn lookup(name: &str) -> Known {
             name == *entry
         }
     };
-    if UNSUPPORTED.iter().any(|entry| unsupported(entry)) {
+    if UNSUPPORTED.iter().any(unsupported) {
         Known::Unsupported
     } else {
         Known::Nothing

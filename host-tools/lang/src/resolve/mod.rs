@@ -3,8 +3,10 @@
 //! In: [`Block`]. Out: [`Resolved`] and diagnostics. Invariant: bindings are keyed by the span of the name as written,
 //! which no two names of one source share.
 
+mod bind;
 mod library;
 mod scope;
+mod value;
 mod walk;
 
 use std::collections::HashMap;

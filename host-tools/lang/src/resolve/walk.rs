@@ -5,29 +5,23 @@
 
 use std::collections::HashSet;
 
-use ktap_bytecode::builtin::{Builtin, Context, Spelling};
-
-use super::library::{self, Known};
+use super::library;
 use super::scope::{Origin, Scopes, Write};
-use super::{AttachCall, Binding, Resolved, VarId};
-use crate::ast::{
-    BinaryOp, Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind, TableItem, UnaryOp,
-};
+use super::{AttachCall, Binding, Resolved};
+use crate::ast::{Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind, TableItem};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::Span;
-use crate::suggest::suggest;
 
 /// The state of a walk.
 pub(super) struct Walker {
-    scopes: Scopes,
-    resolved: Resolved,
-    diagnostics: Vec<Diagnostic>,
+    pub(super) scopes: Scopes,
+    pub(super) resolved: Resolved,
+    pub(super) diagnostics: Vec<Diagnostic>,
     /// Globals in the order of their first assignment.
-    globals: Vec<String>,
+    pub(super) globals: Vec<String>,
     /// Globals whose implicit declaration was reported.
-    linted: HashSet<String>,
+    pub(super) linted: HashSet<String>,
     /// True while the part of main after `kdebug.probe_end` is walked.
-    end_part: bool,
+    pub(super) end_part: bool,
 }
 
 impl Walker {
@@ -259,39 +253,6 @@ impl Walker {
         self.resolved.declarations.insert(name.span, id);
     }
 
-    /// Returns true if the value, already walked, can be nothing but a number.
-    fn is_number(&self, value: &Expression) -> bool {
-        match &value.kind {
-            ExpressionKind::Number(_) => true,
-            ExpressionKind::Paren(inner) => self.is_number(inner),
-            ExpressionKind::Name(_) | ExpressionKind::Member(..) => {
-                matches!(self.resolved.bound(value.span), Some(Binding::Builtin(b)) if b.spelling() == Spelling::Variable && gives_number(b))
-            }
-            ExpressionKind::Call(callee, _) => {
-                matches!(self.resolved.bound(callee.span), Some(Binding::Builtin(b)) if gives_number(b))
-            }
-            ExpressionKind::Unary(UnaryOp::Neg | UnaryOp::BitNot, operand) => self.is_number(operand),
-            ExpressionKind::Binary(op, left, right) if is_arithmetic(*op) => {
-                self.is_number(left) && self.is_number(right)
-            }
-            _ => false,
-        }
-    }
-
-    fn write_of(&self, value: &Expression) -> Write {
-        match &value.kind {
-            ExpressionKind::Table(_) => Write::Table,
-            _ if self.is_number(value) => Write::Number,
-            _ => Write::Other,
-        }
-    }
-
-    fn lint_shadow(&mut self, name: &str, span: Span) {
-        let message = format!("'{name}' hides the builtin variable");
-        self.diagnostics
-            .push(Diagnostic::new(Code::ShadowedVariable, span, message));
-    }
-
     /// Binds what an assignment writes to.
     fn target(&mut self, target: &Expression, write: Write) {
         match &target.kind {
@@ -306,40 +267,13 @@ impl Walker {
         }
     }
 
-    fn assign_name(&mut self, name: &str, span: Span, write: Write, declares: bool) {
-        let found = self.scopes.use_name(name);
-        if found.is_none() && library::is_library(name) {
-            let message = format!("'{name}' is a library");
-            self.diagnostics
-                .push(Diagnostic::new(Code::NotAssignable, span, message));
-            return;
-        }
-        let id = found.unwrap_or_else(|| self.scopes.declare(name, Origin::Global));
-        if found.is_none() {
-            self.globals.push(name.to_string());
-        }
-        self.scopes.write(id, write);
-        self.resolved.bindings.insert(span, Binding::Variable(id));
-        if self.scopes.is_global(id) && self.linted.insert(name.to_string()) {
-            if library::is_variable(name) {
-                self.lint_shadow(name, span);
-            }
-            if !declares {
-                let message = format!("'{name}' is not declared and becomes a global");
-                let lint = Diagnostic::new(Code::ImplicitGlobal, span, message);
-                self.diagnostics
-                    .push(lint.help(format!("write `var {name}` to declare it")));
-            }
-        }
-    }
-
     fn expressions(&mut self, expressions: &[Expression]) {
         for expression in expressions {
             self.expression(expression);
         }
     }
 
-    fn expression(&mut self, expression: &Expression) {
+    pub(super) fn expression(&mut self, expression: &Expression) {
         match &expression.kind {
             ExpressionKind::Name(name) => self.name(name, expression.span),
             ExpressionKind::Function(function) => self.function(function, None, false),
@@ -385,105 +319,4 @@ impl Walker {
             | ExpressionKind::Error => {}
         }
     }
-
-    /// `arg[N]` is known now; any other use of `arg` needs the table.
-    fn index(&mut self, span: Span, object: &Expression, key: &Expression) {
-        match (&object.kind, &key.kind) {
-            (ExpressionKind::Name(name), ExpressionKind::Number(n))
-                if name == "arg" && self.scopes.lookup(name).is_none() =>
-            {
-                self.resolved.bindings.insert(span, Binding::ScriptArg(*n));
-            }
-            _ => {
-                self.expression(object);
-                self.expression(key);
-            }
-        }
-    }
-
-    fn member(&mut self, span: Span, object: &Expression, name: &Name) {
-        match &object.kind {
-            ExpressionKind::Name(library) if self.scopes.lookup(library).is_none() && library::is_library(library) => {
-                let binding = self.known(&format!("{library}.{}", name.text), span);
-                self.resolved.bindings.insert(span, binding);
-            }
-            _ => self.expression(object),
-        }
-    }
-
-    fn name(&mut self, name: &str, span: Span) {
-        let binding = match self.scopes.use_name(name) {
-            Some(id) => Binding::Variable(id),
-            None if name == "arg" => Binding::Variable(self.arg_table()),
-            None => self.known(name, span),
-        };
-        self.resolved.bindings.insert(span, binding);
-    }
-
-    /// Makes the global that holds the script's arguments.
-    fn arg_table(&mut self) -> VarId {
-        let id = self.scopes.declare("arg", Origin::Global);
-        self.scopes.write(id, Write::Table);
-        self.resolved.arg_table = Some(id);
-        id
-    }
-
-    /// Binds a name of the language, or reports it.
-    fn known(&mut self, name: &str, span: Span) -> Binding {
-        match library::lookup(name) {
-            Known::Bound(binding) => {
-                let event = match binding {
-                    Binding::Builtin(builtin) => builtin.context() == Context::Event,
-                    Binding::Backtrace { .. } => Builtin::Stack.context() == Context::Event,
-                    Binding::EventArg(_) => true,
-                    _ => false,
-                };
-                if event && (self.scopes.in_main() || self.end_part && self.scopes.in_end_part()) {
-                    let message = format!("invalid event context: there is no event for '{name}' here");
-                    self.diagnostics
-                        .push(Diagnostic::new(Code::EventOutside, span, message));
-                }
-                binding
-            }
-            Known::Unsupported => {
-                let message = format!("'{name}' is not supported yet");
-                self.diagnostics.push(Diagnostic::new(Code::NotLowered, span, message));
-                Binding::Unknown
-            }
-            Known::Nothing => {
-                let diagnostic = Diagnostic::new(Code::UndefinedName, span, format!("undefined name '{name}'"));
-                let candidates = self.scopes.visible().chain(library::names().map(|name| name as &str));
-                let diagnostic = match suggest(name, candidates) {
-                    Some(near) => diagnostic.help(format!("did you mean '{near}'?")),
-                    None => diagnostic,
-                };
-                self.diagnostics.push(diagnostic);
-                Binding::Unknown
-            }
-        }
-    }
-}
-
-/// Returns true for operators that give a number, given numbers.
-fn is_arithmetic(op: BinaryOp) -> bool {
-    use BinaryOp::*;
-    matches!(op, Add | Sub | Mul | Div | Mod | BitAnd | BitOr | BitXor | Shl | Shr)
-}
-
-/// Returns true for builtins that give a number wherever they are called.
-fn gives_number(builtin: Builtin) -> bool {
-    use Builtin::*;
-    matches!(
-        builtin,
-        Len | Pid
-            | Tid
-            | Uid
-            | Cpu
-            | GettimeofdayNs
-            | GettimeofdayUs
-            | GettimeofdayMs
-            | GettimeofdayS
-            | Nsecs
-            | NumCpus
-    )
 }

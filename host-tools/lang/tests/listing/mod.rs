@@ -14,8 +14,17 @@ pub fn list(program: &Program) -> String {
     let mut text = format!("image: {} bytes, {} globals\n", image.to_bytes().len(), image.globals);
     for (index, function) in image.functions.iter().enumerate() {
         let name = &program.debug.functions[index];
-        writeln!(text, "\nfunction {index} ({name}): {} regs, {} params", function.regs, function.params).unwrap();
-        let captures = image.captures.iter().skip(function.first_capture as usize).take(function.captures as usize);
+        writeln!(
+            text,
+            "\nfunction {index} ({name}): {} regs, {} params",
+            function.regs, function.params
+        )
+        .unwrap();
+        let captures = image
+            .captures
+            .iter()
+            .skip(function.first_capture as usize)
+            .take(function.captures as usize);
         for (n, capture) in captures.enumerate() {
             let from = if capture.from_upvalue == 0 { "r" } else { "u" };
             writeln!(text, "  capture u{n} = {from}{}", capture.index).unwrap();
@@ -26,11 +35,22 @@ pub fn list(program: &Program) -> String {
         }
     }
     for (index, probe) in image.probes.iter().enumerate() {
-        writeln!(text, "\nprobe {index} `{}`: {:?}", program.debug.probes[index].0, probe.points).unwrap();
+        writeln!(
+            text,
+            "\nprobe {index} `{}`: {:?}",
+            program.debug.probes[index].0, probe.points
+        )
+        .unwrap();
     }
     for (index, format) in program.debug.formats.iter().enumerate() {
         let classes = image.code_ref().format_classes(index).unwrap_or_default();
-        writeln!(text, "\nformat {index}: {:?} {:?}", format.escape_ascii().to_string(), classes.escape_ascii().to_string()).unwrap();
+        writeln!(
+            text,
+            "\nformat {index}: {:?} {:?}",
+            format.escape_ascii().to_string(),
+            classes.escape_ascii().to_string()
+        )
+        .unwrap();
     }
     for relocation in &program.relocations {
         writeln!(text, "\nrelocation k{}: {:?}", relocation.constant, relocation.kind).unwrap();
@@ -39,12 +59,17 @@ pub fn list(program: &Program) -> String {
 }
 
 fn instruction(image: &Image, at: u32, word: Word) -> String {
-    let Some(op) = word.op() else { return format!("? {:08x}", word.0) };
+    let Some(op) = word.op() else {
+        return format!("? {:08x}", word.0);
+    };
     let mut text = format!("{:9}", op.mnemonic());
     match op.shape() {
         Shape::Abc(a, b, c) => {
             let operands = [(a, word.a()), (b, word.b()), (c, word.c())];
-            let shown: Vec<String> = operands.iter().filter_map(|(kind, value)| operand(image, *kind, *value)).collect();
+            let shown: Vec<String> = operands
+                .iter()
+                .filter_map(|(kind, value)| operand(image, *kind, *value))
+                .collect();
             text.push_str(&shown.join(" "));
         }
         Shape::Ad(a, d) => {
@@ -69,7 +94,13 @@ fn operand(image: &Image, kind: Operand, value: u8) -> Option<String> {
     Some(match kind {
         Operand::None => return None,
         Operand::Read | Operand::Write | Operand::Update => format!("r{value}"),
-        Operand::Count => if value == 255 { "top".to_string() } else { format!("#{value}") },
+        Operand::Count => {
+            if value == 255 {
+                "top".to_string()
+            } else {
+                format!("#{value}")
+            }
+        }
         Operand::Imm => value.to_string(),
         Operand::Const8 => constant(image, value as usize),
         Operand::Field8 => field(image, value as usize),
@@ -81,7 +112,10 @@ fn operand(image: &Image, kind: Operand, value: u8) -> Option<String> {
 fn constant(image: &Image, index: usize) -> String {
     let constant = image.consts[index];
     match constant.kind {
-        k if k == ConstKind::Str as u32 => format!("{:?}", image.code_ref().str_const(index).unwrap().escape_ascii().to_string()),
+        k if k == ConstKind::Str as u32 => format!(
+            "{:?}",
+            image.code_ref().str_const(index).unwrap().escape_ascii().to_string()
+        ),
         k if k == ConstKind::Format as u32 => format!("format:{}", constant.value),
         k if k == ConstKind::Builtin as u32 => format!("builtin:{}", constant.value),
         _ => format!("{}", constant.value),
@@ -98,5 +132,10 @@ fn field(image: &Image, index: usize) -> String {
 }
 
 fn name(image: &Image, index: u32) -> String {
-    image.code_ref().str_const(index as usize).unwrap().escape_ascii().to_string()
+    image
+        .code_ref()
+        .str_const(index as usize)
+        .unwrap()
+        .escape_ascii()
+        .to_string()
 }
