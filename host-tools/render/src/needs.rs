@@ -10,7 +10,8 @@ use ktap_bytecode::record::{Record, RecordBody, RecordValue};
 pub struct Needs {
     /// Kernel ids of events whose formats are needed, each once.
     pub events: Vec<u16>,
-    /// True if kernel addresses are to be named.
+    /// True if kernel addresses are to be named. The events may want it too: their formats tell, by
+    /// [`EventFormat::names_addresses`](ktap_symbols::format::EventFormat::names_addresses).
     pub kernel_symbols: bool,
     /// Processes whose addresses are to be named, each once.
     pub processes: Vec<u32>,
@@ -34,11 +35,7 @@ impl Needs {
 
     fn add(&mut self, value: &RecordValue<'_>) {
         match value {
-            RecordValue::Event(id, _) => {
-                add_once(&mut self.events, *id);
-                // Event texts name addresses (%pS) as they please.
-                self.kernel_symbols = true;
-            }
+            RecordValue::Event(id, _) => add_once(&mut self.events, *id),
             RecordValue::Stack(true, pid, _) => add_once(&mut self.processes, *pid),
             RecordValue::Stack(false, ..) | RecordValue::Symbol(_) => self.kernel_symbols = true,
             _ => {}

@@ -327,7 +327,7 @@ fn needs_are_told() {
         needs(RecordBody::Print(events)),
         Needs {
             events: vec![7],
-            kernel_symbols: true,
+            kernel_symbols: false,
             processes: vec![9]
         }
     );

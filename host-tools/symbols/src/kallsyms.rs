@@ -32,7 +32,6 @@ pub struct Kallsyms {
     entries: Vec<Entry>,
     /// Indices into `entries`, sorted by name.
     by_name: Vec<u32>,
-    slide: u64,
 }
 
 impl Kallsyms {
@@ -92,7 +91,6 @@ impl Kallsyms {
 
     /// Moves every symbol of the kernel itself by `slide` bytes, for a table that was made before KASLR moved it; modules stay.
     pub fn with_slide(mut self, slide: u64) -> Kallsyms {
-        self.slide = slide;
         for entry in &mut self.entries {
             if entry.module == BUILT_IN {
                 entry.address = entry.address.wrapping_add(slide);

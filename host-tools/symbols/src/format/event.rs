@@ -136,4 +136,18 @@ impl EventFormat {
     pub fn has_print_format(&self) -> bool {
         self.print.is_some()
     }
+
+    /// Returns true if texts of this event name kernel addresses, so that the kernel's symbol table is worth having.
+    pub fn names_addresses(&self) -> bool {
+        let conversion = ["%pS", "%ps", "%pF", "%pf", "%pB"]
+            .iter()
+            .any(|conversion| self.print_fmt.contains(conversion));
+        conversion || self.own_fields().next().is_some_and(probe::is_place)
+    }
+
+    /// Returns true if texts of this event show constant strings of the kernel, whose addresses alone are in its records.
+    pub fn reads_kernel_strings(&self) -> bool {
+        let pointer = |field: &Field| matches!(field.type_name.as_str(), "char *" | "const char *");
+        self.print_fmt.contains("%s") && self.own_fields().any(pointer)
+    }
 }

@@ -238,6 +238,11 @@ impl Parser<'_> {
     fn postfix(&mut self) -> Option<Expr> {
         let mut left = self.primary()?;
         for _ in 0..MAX_DEPTH {
+            // `REC` may stand in parentheses.
+            if left == Expr::Name("REC".to_owned()) && self.eat("->") {
+                left = Expr::Field(self.name()?);
+                continue;
+            }
             if !self.eat("[") {
                 return Some(left);
             }
@@ -268,7 +273,6 @@ impl Parser<'_> {
                 Some(inner)
             }
             Token::Punct("{") => Some(Expr::Braces(self.list("}")?)),
-            Token::Name(name) if name == "REC" && self.eat("->") => Some(Expr::Field(self.name()?)),
             Token::Name(name) if name == "sizeof" => self.size_of(),
             Token::Name(name) if self.eat("(") => Some(Expr::Call(name, self.list(")")?)),
             Token::Name(name) => Some(Expr::Name(name)),

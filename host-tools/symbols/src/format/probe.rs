@@ -4,7 +4,7 @@
 //! names them; those of user space have no name there either.
 
 use super::event::EventFormat;
-use super::field::FieldValue;
+use super::field::{Field, FieldValue};
 use crate::symbol::Symbolize;
 
 /// Returns `name: (symbol+0xoff/0xsize) arguments` for k- and uprobes, `(return place <- function)` for return probes.
@@ -31,6 +31,11 @@ pub(super) fn line(event: &EventFormat, raw: &[u8], symbols: &dyn Symbolize) -> 
     let mut line = format!("{}: ({place})", event.name).into_bytes();
     line.extend_from_slice(text.get(arguments..)?);
     Some(line)
+}
+
+/// Returns true for the first field of events that begin with a place in code. Probes of user space look the same in their formats.
+pub(super) fn is_place(first: &Field) -> bool {
+    matches!(first.name.as_str(), "__probe_ip" | "__probe_func" | "ip")
 }
 
 fn number(event: &EventFormat, raw: &[u8], field: &str) -> Option<u64> {
