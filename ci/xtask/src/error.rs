@@ -81,7 +81,8 @@ impl fmt::Display for XtaskError {
                 for package in packages {
                     writeln!(f, "  {:<20} {}", package.debian, package.looked_for)?;
                 }
-                let names: Vec<&str> = packages.iter().map(|package| package.debian).collect();
+                let mut names: Vec<&str> = packages.iter().map(|package| package.debian).collect();
+                names.dedup();
                 write!(
                     f,
                     "on Debian: apt-get install --no-install-recommends {}",

@@ -10,7 +10,7 @@ use crate::cache::{self, Cache};
 use crate::case::{self, Case};
 use crate::error::XtaskError;
 use crate::run_case::{self, Ending};
-use crate::{build, guest, terminal, toolchain};
+use crate::{agent, build, guest, terminal, toolchain};
 
 /// The parts of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub fn run(cache: &Cache, only: Option<Part>, name: &str) -> Result<(), XtaskErr
     let mut tally = Tally::default();
     if only != Some(Part::Cases) {
         tally.add(cargo_tests(cache)?);
+        tally.add(agent_sizes(cache)?);
     }
     if only != Some(Part::Cargo) {
         tally.add(cases(cache, name)?);
@@ -103,6 +104,24 @@ fn cargo_tests(cache: &Cache) -> Result<Tally, XtaskError> {
     if !status.success() && tally.failed == 0 {
         tally.failed = 1;
         terminal::result("cargo test failed without a failed test: something did not build, or a test program died");
+    }
+    Ok(tally)
+}
+
+fn agent_sizes(cache: &Cache) -> Result<Tally, XtaskError> {
+    let mut tally = Tally::default();
+    for target in toolchain::TARGETS {
+        let file = agent::path(cache, target.arch);
+        let size = file.metadata().map_err(XtaskError::file("read", &file))?.len();
+        let fits = size <= agent::SIZE_LIMIT;
+        let shown = if fits { "ok" } else { "FAILED" };
+        let limit = agent::SIZE_LIMIT;
+        terminal::result(&format!(
+            "size of the agent for {}: {size} of {limit} bytes ... {shown}",
+            target.arch
+        ));
+        tally.passed += u32::from(fits);
+        tally.failed += u32::from(!fits);
     }
     Ok(tally)
 }
