@@ -161,6 +161,29 @@ fn no_nesting_overflows_the_stack() {
     }
 }
 
+/// Scripts whose every part is an error, each looking far ahead: the work stays in proportion.
+#[test]
+fn large_bad_scripts_are_read_to_the_end() {
+    for piece in [
+        "if ",
+        "for (",
+        "trace a ",
+        "trace a function (",
+        "tick-1 ",
+        "x ",
+        "\"",
+        "{",
+        "a--",
+        "@ ",
+        "f(\n",
+        "while (x y) ",
+    ] {
+        let source = Source::new("large", piece.repeat(2_000));
+        let (_, diagnostics) = parse::parse(&source);
+        assert!(!diagnostics.is_empty(), "{piece}");
+    }
+}
+
 fn deep_script(text: &str) {
     let source = Source::new("deep", text);
     let (block, diagnostics) = parse::parse(&source);

@@ -7,6 +7,9 @@ use super::Lexer;
 use super::cursor::{is_blank, is_name_byte, is_name_start};
 use crate::token::TokenKind;
 
+/// Bytes of raw text looked at; a kernel filter alone may have 4096. What is longer has lost its brace.
+const MAX_EVENT_TEXT: usize = 16 * 1024;
+
 impl Lexer<'_> {
     /// Pushes the tokens of `trace`, `tick-` or `profile-` if the word just read is one; its end is the cursor.
     pub(super) fn statement_word(&mut self, word: &str, start: usize) -> bool {
@@ -46,6 +49,7 @@ impl Lexer<'_> {
             return false;
         }
         let rest = &self.cursor.rest()[1..];
+        let rest = &rest[..rest.len().min(MAX_EVENT_TEXT)];
         let length = rest
             .iter()
             .position(|&b| matches!(b, b'{' | b'\n' | b';' | b'}'))
@@ -108,6 +112,7 @@ impl Lexer<'_> {
 
 /// Returns the length of an EVENTDEF: up to its brace, but not past what can stand in none. Braces in quotes do not count.
 fn raw_length(text: &[u8]) -> usize {
+    let text = &text[..text.len().min(MAX_EVENT_TEXT)];
     let mut at = 0;
     while at < text.len() {
         match text[at] {

@@ -48,6 +48,10 @@ impl Lexer<'_> {
         match byte {
             b'0'..=b'9' => return self.decimal_escape(start, bytes),
             b'\n' => bytes.push(b'\n'),
+            b'\r' if self.cursor.peek_at(1) == Some(b'\n') => {
+                self.cursor.skip(1);
+                bytes.push(b'\n');
+            }
             b'z' => {
                 self.cursor.skip(1);
                 self.cursor.skip_while(|b| b.is_ascii_whitespace());
@@ -177,5 +181,62 @@ fn shown(bytes: &[u8]) -> String {
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lex::lex;
+    use crate::source::Source;
+    use crate::token::TokenKind;
+
+    /// Returns the first token, if it is a string, and the messages.
+    fn read(text: &str) -> (Option<Vec<u8>>, Vec<String>) {
+        let (tokens, diagnostics) = lex(&Source::new("test", text));
+        let value = match &tokens[0].kind {
+            TokenKind::Str(bytes) => Some(bytes.clone()),
+            _ => None,
+        };
+        (
+            value,
+            diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect(),
+        )
+    }
+
+    #[test]
+    fn strings_are_bytes() {
+        let table: &[(&str, &[u8])] = &[
+            ("\"\"", b""),
+            ("'a\"b'", b"a\"b"),
+            (r#""\a\b\f\n\r\t\v\\\"\'""#, b"\x07\x08\x0c\n\r\t\x0b\\\"'"),
+            (r#""\x00\xfF""#, b"\x00\xff"),
+            (r#""\0\65\065\2551""#, b"\x00AA\xff1"),
+            ("\"a\\z  \n\t b\"", b"ab"),
+            ("\"a\\\nb\"", b"a\nb"),
+            ("\"a\\\r\nb\"", b"a\nb"),
+            ("[[a]]", b"a"),
+            ("[[\na\nb]]", b"a\nb"),
+            ("[==[a]]b]==]", b"a]]b"),
+            ("\"\u{e9}\"", "\u{e9}".as_bytes()),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(read(text), (Some(bytes.to_vec()), vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn bad_strings_are_one_complaint() {
+        for (text, message) in [
+            ("\"abc", "unfinished string near '<eof>'"),
+            ("'abc\nx", "unfinished string near ''abc'"),
+            ("[[abc", "unfinished long string near '<eof>'"),
+            ("[=abc", "invalid long string delimiter"),
+            (r#""\q""#, "invalid escape sequence near '\\q'"),
+            (r#""\x4""#, "invalid escape sequence near '\\x'"),
+            (r#""\256""#, "invalid escape sequence near '\\256'"),
+            ("\"\\", "unfinished string near '<eof>'"),
+        ] {
+            assert_eq!(read(text).1, [message], "{text}");
+        }
     }
 }

@@ -7,6 +7,9 @@ use super::cursor::Parser;
 use super::{Failed, Parsed};
 use crate::token::TokenKind;
 
+/// Tokens of a statement's head looked through for its block.
+const MAX_HEAD: usize = 256;
+
 impl Parser<'_> {
     /// Skips what is left of a statement that began at token `start` with `base` brackets open.
     pub(super) fn synchronise(&mut self, start: usize, base: usize) {
@@ -61,10 +64,12 @@ impl Parser<'_> {
     /// After an error in the head of a statement: moves to its block, if the same line has one; the head's brackets are given up.
     pub(super) fn skip_to_block(&mut self, base: usize) -> Parsed<()> {
         let mut at = self.position();
+        let limit = at + MAX_HEAD;
         loop {
             let token = self.token_at(at);
             match token.kind {
                 TokenKind::LeftBrace => break,
+                _ if at == limit => return Err(Failed),
                 TokenKind::Eof | TokenKind::RightBrace | TokenKind::Semicolon => return Err(Failed),
                 _ if token.first_on_line && at > self.position() => return Err(Failed),
                 _ => at += 1,
