@@ -8,7 +8,7 @@ use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::trap::Trap;
 
-use crate::arith::binary;
+use crate::arith::{binary, quick};
 use crate::closure;
 use crate::host::Host;
 use crate::run::{Ran, Run, Stop};
@@ -85,23 +85,47 @@ impl<H: Host> Run<'_, '_, H> {
                     let value = self.event_field(word.d())?;
                     self.set(word.a(), value);
                 }
-                Op::Add => self.set(word.a(), binary(Op::Add, self.r(word.b()), self.r(word.c()))?),
-                Op::Sub => self.set(word.a(), binary(Op::Sub, self.r(word.b()), self.r(word.c()))?),
-                Op::Mul => self.set(word.a(), binary(Op::Mul, self.r(word.b()), self.r(word.c()))?),
+                Op::Add => self.set(
+                    word.a(),
+                    quick(Op::Add, self.r(word.b()), self.r(word.c()), i64::wrapping_add)?,
+                ),
+                Op::Sub => self.set(
+                    word.a(),
+                    quick(Op::Sub, self.r(word.b()), self.r(word.c()), i64::wrapping_sub)?,
+                ),
+                Op::Mul => self.set(
+                    word.a(),
+                    quick(Op::Mul, self.r(word.b()), self.r(word.c()), i64::wrapping_mul)?,
+                ),
                 Op::Div | Op::Mod | Op::BAnd | Op::BOr | Op::BXor | Op::Shl | Op::Shr => {
                     self.set(word.a(), binary(op, self.r(word.b()), self.r(word.c()))?);
                 }
                 Op::AddK => self.set(
                     word.a(),
-                    binary(Op::Add, self.r(word.b()), self.vm.constant(word.c() as usize))?,
+                    quick(
+                        Op::Add,
+                        self.r(word.b()),
+                        self.vm.constant(word.c() as usize),
+                        i64::wrapping_add,
+                    )?,
                 ),
                 Op::SubK => self.set(
                     word.a(),
-                    binary(Op::Sub, self.r(word.b()), self.vm.constant(word.c() as usize))?,
+                    quick(
+                        Op::Sub,
+                        self.r(word.b()),
+                        self.vm.constant(word.c() as usize),
+                        i64::wrapping_sub,
+                    )?,
                 ),
                 Op::MulK => self.set(
                     word.a(),
-                    binary(Op::Mul, self.r(word.b()), self.vm.constant(word.c() as usize))?,
+                    quick(
+                        Op::Mul,
+                        self.r(word.b()),
+                        self.vm.constant(word.c() as usize),
+                        i64::wrapping_mul,
+                    )?,
                 ),
                 Op::DivK | Op::ModK => {
                     self.set(

@@ -79,7 +79,7 @@ impl<'p> Keyed<'p> {
                 return None;
             }
             let at = self.node(index);
-            if self.region.get(at.wrapping_add(1)) == key.payload && self.region.get(at) == key.head() {
+            if self.region.pair(at) == (key.head(), key.payload) {
                 return Some((index, at.wrapping_add(2)));
             }
             node = self.region.low(at.wrapping_add(4));

@@ -50,6 +50,29 @@ impl<'p> Region<'p> {
         }
     }
 
+    /// Returns the two words from `at` on, zeros outside the region.
+    #[inline(always)]
+    pub(crate) fn pair(&self, at: usize) -> (u64, u64) {
+        if at >= self.words.len().saturating_sub(1) {
+            return (0, 0);
+        }
+        // SAFETY: `at` is below the length less one, so `at + 1` is below the length.
+        let (first, second) = unsafe { (self.words.get_unchecked(at), self.words.get_unchecked(at + 1)) };
+        (first.load(Ordering::Relaxed), second.load(Ordering::Relaxed))
+    }
+
+    /// Sets the two words from `at` on; nothing outside the region.
+    #[inline(always)]
+    pub(crate) fn set_pair(&self, at: usize, value: (u64, u64)) {
+        if at >= self.words.len().saturating_sub(1) {
+            return;
+        }
+        // SAFETY: as in `pair`.
+        let (first, second) = unsafe { (self.words.get_unchecked(at), self.words.get_unchecked(at + 1)) };
+        first.store(value.0, Ordering::Relaxed);
+        second.store(value.1, Ordering::Relaxed);
+    }
+
     /// Returns the low half of the word at `at`.
     #[inline(always)]
     pub(crate) fn low(&self, at: usize) -> u32 {

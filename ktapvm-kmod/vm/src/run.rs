@@ -133,15 +133,15 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
     #[inline(always)]
     pub(crate) fn slot(&self, slot: usize) -> Value {
         let at = self.registers.wrapping_add(slot.wrapping_mul(2));
-        Value::from_words(self.region.get(at), self.region.get(at.wrapping_add(1)))
+        let (head, payload) = self.region.pair(at);
+        Value::from_words(head, payload)
     }
 
     /// Sets a slot, counted from the frame's first. The caller has checked that it is one of the frame's.
     #[inline(always)]
     pub(crate) fn set_slot(&self, slot: usize, value: Value) {
         let at = self.registers.wrapping_add(slot.wrapping_mul(2));
-        self.region.set(at, value.head());
-        self.region.set(at.wrapping_add(1), value.payload);
+        self.region.set_pair(at, (value.head(), value.payload));
     }
 
     /// The value of a register.

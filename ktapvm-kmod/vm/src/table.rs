@@ -76,8 +76,7 @@ pub(crate) fn value_at(objects: &Objects<'_>, slot: usize) -> Value {
 /// Overwrites the value at a slot that holds no reference by one that is none.
 #[inline]
 pub(crate) fn overwrite(objects: &Objects<'_>, slot: usize, value: Value) {
-    objects.heap.region.set(slot, value.head());
-    objects.heap.region.set(slot.wrapping_add(1), value.payload);
+    objects.heap.region.set_pair(slot, (value.head(), value.payload));
 }
 
 /// Sets `key` to `value`, nil removes it; returns how many entries had to be moved.
