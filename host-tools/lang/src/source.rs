@@ -14,12 +14,18 @@ pub struct Span {
 impl Span {
     /// Makes a span.
     pub const fn new(start: usize, end: usize) -> Span {
-        Span { start: start as u32, end: end as u32 }
+        Span {
+            start: start as u32,
+            end: end as u32,
+        }
     }
 
     /// Returns the span from the start of `self` to the end of `other`.
     pub fn to(self, other: Span) -> Span {
-        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Span {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -35,7 +41,10 @@ pub struct Source {
 impl Source {
     /// Makes a source.
     pub fn new(name: impl Into<String>, text: impl Into<Vec<u8>>) -> Source {
-        Source { name: name.into(), text: text.into() }
+        Source {
+            name: name.into(),
+            text: text.into(),
+        }
     }
 
     /// Returns line and column of an offset, both from 1; the column counts bytes.

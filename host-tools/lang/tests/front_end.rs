@@ -178,7 +178,7 @@ fn large_bad_scripts_are_read_to_the_end() {
         "f(\n",
         "while (x y) ",
     ] {
-        let source = Source::new("large", piece.repeat(2_000));
+        let source = Source::new("large", piece.repeat(20_000));
         let (_, diagnostics) = parse::parse(&source);
         assert!(!diagnostics.is_empty(), "{piece}");
     }

@@ -10,6 +10,9 @@ use crate::token::TokenKind;
 /// Bytes of raw text looked at; a kernel filter alone may have 4096. What is longer has lost its brace.
 const MAX_EVENT_TEXT: usize = 16 * 1024;
 
+/// Bytes looked through for the brace behind an interval.
+const MAX_INTERVAL: usize = 256;
+
 impl Lexer<'_> {
     /// Pushes the tokens of `trace`, `tick-` or `profile-` if the word just read is one; its end is the cursor.
     pub(super) fn statement_word(&mut self, word: &str, start: usize) -> bool {
@@ -49,7 +52,7 @@ impl Lexer<'_> {
             return false;
         }
         let rest = &self.cursor.rest()[1..];
-        let rest = &rest[..rest.len().min(MAX_EVENT_TEXT)];
+        let rest = &rest[..rest.len().min(MAX_INTERVAL)];
         let length = rest
             .iter()
             .position(|&b| matches!(b, b'{' | b'\n' | b';' | b'}'))

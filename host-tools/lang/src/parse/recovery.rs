@@ -13,7 +13,6 @@ const MAX_HEAD: usize = 256;
 impl Parser<'_> {
     /// Skips what is left of a statement that began at token `start` with `base` brackets open.
     pub(super) fn synchronise(&mut self, start: usize, base: usize) {
-        let column = self.column(start);
         loop {
             let token = self.token();
             let moved = self.position() > start;
@@ -30,7 +29,7 @@ impl Parser<'_> {
                 _ => {}
             }
             if moved && starts_statement(&token.kind) {
-                let own_line = token.first_on_line && self.column(self.position()) <= column;
+                let own_line = token.first_on_line && self.column(self.position()) <= self.column(start);
                 let level = self.open.len() <= base;
                 if own_line || (level && (token.first_on_line || is_statement_word(&token.kind))) {
                     break;
