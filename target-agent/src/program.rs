@@ -30,6 +30,7 @@ use crate::exclusion::Exclusion;
 use crate::inventory::answer::answer;
 use crate::inventory::memory;
 use crate::refusal::{refuse, refuse_errno};
+use crate::sys::memory::Words;
 use crate::sys::poll::{POLLIN, PollFd};
 use crate::sys::{Errno, time};
 use crate::wire::{Gone, Wire};
@@ -65,8 +66,8 @@ pub fn serve(wire: &mut Wire<'_>, board: &Board, packed: &Packed, options: &RunO
         Ok(prepared) => prepared,
         Err(refusal) => return refused(wire, refusal),
     };
-    let memory = (region.len() * 8) as u32;
-    let vm = match Vm::new(verified, &mut region, limits, 1) {
+    let memory = region.bytes() as u32;
+    let vm = match Vm::new(verified, region.as_mut_slice(), limits, 1) {
         Ok(vm) => vm,
         Err(error) => return refused(wire, no_memory(error)),
     };
@@ -133,16 +134,13 @@ fn bounded(limits: &Limits) -> Limits {
 }
 
 /// Takes memory for a session: at most half of what the board has left.
-fn region(words: usize) -> Result<Vec<u64>, Refusal> {
+fn region(words: usize) -> Result<Words, Refusal> {
     let bytes = words as u64 * 8;
     let refusal = || refuse(Stage::Memory, RefusalCode::NoMemory, bytes as i64, "");
     if bytes > memory::available() / 2 || bytes > u32::MAX as u64 {
         return Err(refusal());
     }
-    let mut region = Vec::new();
-    region.try_reserve_exact(words).map_err(|_| refusal())?;
-    region.resize(words, 0);
-    Ok(region)
+    Words::zeroed(words).map_err(|_| refusal())
 }
 
 fn no_memory(error: LoadError) -> Refusal {
@@ -395,11 +393,10 @@ impl<'p> Program<'p> {
         };
         // After exit or a trap nothing more is handled: what is in the rings came later.
         if matches!(reason, EndReason::Stopped | EndReason::Command) {
-            while let Some(stop) = self.drain(wire, &mut running)? {
-                if let Over::Reason(why, with) = stop.into() {
-                    (reason, status) = (why, with);
-                }
-                break;
+            if let Some(stop) = self.drain(wire, &mut running)?
+                && let Over::Reason(why, with) = stop.into()
+            {
+                (reason, status) = (why, with);
             }
         }
         running.attached.note_lost(|attached| running.vm.attached_probe(attached).unwrap_or_default(), &mut running.lost);

@@ -37,6 +37,42 @@ pub unsafe fn unmap(start: NonNull<u8>, len: usize) {
     let _ = unsafe { syscall!(Sysno::munmap, start.as_ptr(), len) };
 }
 
+/// Zeroed words of our own that take real memory only where they are touched.
+#[derive(Debug)]
+pub struct Words {
+    start: NonNull<u8>,
+    count: usize,
+}
+
+impl Words {
+    /// Maps `count` words.
+    ///
+    /// # Errors
+    /// The kernel's errno.
+    pub fn zeroed(count: usize) -> Result<Words> {
+        let bytes = count.max(1).checked_mul(size_of::<u64>()).ok_or(syscalls::Errno::ENOMEM)?;
+        Ok(Words { start: anonymous(bytes)?, count: count.max(1) })
+    }
+
+    /// Borrows them.
+    pub fn as_mut_slice(&mut self) -> &mut [u64] {
+        // SAFETY: the mapping holds this many words, page aligned, zeroed, and is ours alone.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.count) }
+    }
+
+    /// Returns their length, bytes.
+    pub fn bytes(&self) -> usize {
+        self.count * size_of::<u64>()
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and its owner is gone.
+        unsafe { unmap(self.start, self.bytes()) }
+    }
+}
+
 /// Maps memory of a descriptor, shared, for reading and writing.
 #[derive(Debug)]
 pub struct Mapping {

@@ -76,14 +76,22 @@ impl Attached {
         let watermark = attached.open_rings(how)?;
         attached.keeps_lost = true;
         let mut order = Vec::new();
+        let mut left_out = None;
         for source in 0..attached.sources.len() {
             for cpu in 0..how.cpus.len() {
                 match attached.open_one(source, cpu, how, watermark) {
                     Ok(event) => order.push(event),
-                    Err(Failure::LeaveOut) => break,
+                    Err(Failure::LeaveOut(errno)) => {
+                        left_out = Some((source, errno));
+                        break;
+                    }
                     Err(Failure::Refuse(refusal)) => return Err(refusal),
                 }
             }
+        }
+        if let (true, Some((source, errno))) = (order.is_empty(), left_out) {
+            let name = attached.sources[source].name();
+            return Err(refuse_errno(Stage::Attach, open_code(errno), errno, &name));
         }
         order.sort_unstable_by_key(|event| event.id);
         attached.events = order;
@@ -140,10 +148,7 @@ impl Attached {
             What::Event { id, .. } => Attr::tracepoint(*id, how.chains, watermark),
             What::Profile { period_ns } => Attr::profile((*period_ns).max(10_000), how.chains, watermark),
         };
-        let name = match what {
-            What::Event { name, .. } => alloc::format!("{}:{}", name.system, name.event),
-            What::Profile { .. } => "cpu-clock".into(),
-        };
+        let name = self.sources[source].name();
         let opened = match self.keeps_lost.then(|| perf::open(&attr.with_lost(), how.cpus[cpu])) {
             Some(Ok(fd)) => Ok(fd),
             // Before Linux 6.0 the kernel keeps no count per event.
@@ -157,8 +162,8 @@ impl Attached {
                 return Err(refuse(Stage::Attach, RefusalCode::TooMany, first as i64, &name).into());
             }
             // Some events are not for everybody: a glob means those that are.
-            Err(Errno::EINVAL | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOENT) if *by_glob => {
-                return Err(Failure::LeaveOut);
+            Err(errno @ (Errno::EINVAL | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOENT | Errno::EPERM)) if *by_glob => {
+                return Err(Failure::LeaveOut(errno));
             }
             Err(errno) => return Err(refuse_errno(Stage::Attach, open_code(errno), errno, &name).into()),
         };
@@ -232,7 +237,7 @@ impl Attached {
 
 /// Why an event is not open.
 enum Failure {
-    LeaveOut,
+    LeaveOut(Errno),
     Refuse(Refusal),
 }
 

@@ -73,6 +73,16 @@ pub struct Source {
     pub by_glob: bool,
 }
 
+impl Source {
+    /// Returns its name for refusals.
+    pub fn name(&self) -> String {
+        match &self.what {
+            What::Event { name, .. } => alloc::format!("{}:{}", name.system, name.event),
+            What::Profile { .. } => "cpu-clock".to_string(),
+        }
+    }
+}
+
 /// Everything to be attached.
 #[derive(Debug, Default)]
 pub struct Plan {
