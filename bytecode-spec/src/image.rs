@@ -6,8 +6,9 @@
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::code::{Capture, CodeRef, Const, ConstKind, Field, Format, Function};
-use crate::limits::MAX_IMAGE;
+use crate::limits::{MAX_ALL_POINTS, MAX_FUNCTIONS, MAX_IMAGE, MAX_LIST, MAX_PROBES};
 use crate::op::Word;
 use crate::probe::Probe;
 use crate::version::{MAJOR, MINOR};
@@ -24,6 +25,7 @@ pub struct Image {
     /// Global slots.
     pub globals: u16,
     /// All functions; the first is main.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_FUNCTIONS>")]
     pub functions: Vec<Function>,
     /// All code.
     #[serde(with = "code_bytes")]
@@ -35,12 +37,16 @@ pub struct Image {
     #[serde(with = "pool_bytes")]
     pub bytes: Vec<u8>,
     /// All captures.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_LIST>")]
     pub captures: Vec<Capture>,
     /// All field references.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_LIST>")]
     pub fields: Vec<Field>,
     /// All formats, by id.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_LIST>")]
     pub formats: Vec<Format>,
     /// Probe sites, by id.
+    #[serde(deserialize_with = "probe_list::deserialize")]
     pub probes: Vec<Probe>,
 }
 
@@ -166,7 +172,8 @@ mod pool_bytes {
 
 /// Constants as (kind, value) pairs; a string is (offset, length), so that small ones take three bytes.
 mod const_list {
-    use super::{Const, ConstKind, Vec};
+    use super::{Const, ConstKind, Vec, bounded};
+    use crate::limits::MAX_CONSTS;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
@@ -187,7 +194,7 @@ mod const_list {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Const>, D::Error> {
-        Ok(Vec::<Wire>::deserialize(d)?
+        Ok(bounded::list::<_, Wire, MAX_CONSTS>(d)?
             .into_iter()
             .map(|w| match w {
                 Wire::Int(value) => Const::int(value),
@@ -196,5 +203,38 @@ mod const_list {
                 Wire::Builtin(number) => Const::builtin(number),
             })
             .collect())
+    }
+}
+
+/// Probe sites. Their points are the largest things of an image, so there is a bound for all together.
+mod probe_list {
+    use super::{MAX_ALL_POINTS, MAX_PROBES, Probe, Vec};
+    use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+
+    struct Sites;
+
+    impl<'de> Visitor<'de> for Sites {
+        type Value = Vec<Probe>;
+
+        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            f.write_str("a list of probe sites")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Probe>, A::Error> {
+            let mut sites = Vec::new();
+            let mut points = 0;
+            while let Some(site) = seq.next_element::<Probe>()? {
+                points += site.points.len();
+                if points > MAX_ALL_POINTS || sites.len() == MAX_PROBES {
+                    return Err(A::Error::custom("too many probes"));
+                }
+                sites.push(site);
+            }
+            Ok(sites)
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Probe>, D::Error> {
+        d.deserialize_seq(Sites)
     }
 }

@@ -22,6 +22,8 @@ pub mod verify;
 pub mod version;
 
 #[cfg(feature = "alloc")]
+pub mod bounded;
+#[cfg(feature = "alloc")]
 pub mod disasm;
 #[cfg(feature = "alloc")]
 pub mod image;

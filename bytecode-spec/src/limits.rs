@@ -14,6 +14,14 @@ pub const MAX_GLOBALS: usize = 4_096;
 pub const MAX_CAPTURES: usize = 250;
 /// Most probe sites in one program.
 pub const MAX_PROBES: usize = 1_024;
+/// Most probe points of one site.
+pub const MAX_POINTS: usize = 256;
+/// Most probe points in one program.
+pub const MAX_ALL_POINTS: usize = 4_096;
+/// Most captures, field references and formats in one program, each.
+pub const MAX_LIST: usize = 65_536;
+/// Most arguments of a command to run on the board.
+pub const MAX_ARGS: usize = 1_024;
 /// Most attached (probe, handler) pairs in a session.
 pub const MAX_ATTACHED: usize = 1_024;
 /// Longest string value, bytes.

@@ -7,6 +7,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
+use crate::limits::MAX_POINTS;
+
 /// One place to attach to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbePoint {
@@ -97,6 +100,7 @@ pub enum ProbePoint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The places, at least one.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_POINTS>")]
     pub points: Vec<ProbePoint>,
 }
 

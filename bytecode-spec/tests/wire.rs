@@ -8,12 +8,13 @@ use std::fmt::Write;
 
 use golden::{hex_line, only_grows, same};
 use ktap_bytecode::builtin::Builtin;
-use ktap_bytecode::code::{Const, ConstKind, FieldKind};
+use ktap_bytecode::code::{Const, ConstKind, FieldKind, Format};
 use ktap_bytecode::disasm::disasm;
 use ktap_bytecode::event::EventMember;
 use ktap_bytecode::image::{Image, ImageError};
+use ktap_bytecode::limits::{MAX_CONSTS, MAX_LIST, MAX_POINTS, MAX_PROBES};
 use ktap_bytecode::op::{Op, Word};
-use ktap_bytecode::probe::{ProbeKind, ProbePoint};
+use ktap_bytecode::probe::{Probe, ProbeKind, ProbePoint};
 use ktap_bytecode::record::{Record, RecordBody, RecordValue, RecordWriter, Stat, TableStyle};
 use ktap_bytecode::trap::Trap;
 use ktap_bytecode::verify::{Rule, verify};
@@ -402,4 +403,48 @@ fn an_image_may_claim_any_length() {
     }
     bytes.resize(ktap_bytecode::limits::MAX_IMAGE + 1, 0);
     assert_eq!(Image::from_bytes(&bytes), Err(ImageError::TooLong(bytes.len())));
+}
+
+#[test]
+fn lists_end_at_their_bounds() {
+    let sites = |sites: usize, points: usize| {
+        let probe = Probe {
+            points: vec![ProbePoint::End; points],
+        };
+        Image {
+            probes: vec![probe; sites],
+            ..empty()
+        }
+    };
+    for (image, sound) in [
+        (sites(MAX_PROBES, 4), true),
+        (sites(MAX_PROBES + 1, 1), false),
+        (sites(16, MAX_POINTS), true),
+        (sites(1, MAX_POINTS + 1), false),
+        (sites(17, MAX_POINTS), false),
+        (
+            Image {
+                consts: vec![Const::int(0); MAX_CONSTS],
+                ..empty()
+            },
+            true,
+        ),
+        (
+            Image {
+                consts: vec![Const::int(0); MAX_CONSTS + 1],
+                ..empty()
+            },
+            false,
+        ),
+        (
+            Image {
+                formats: vec![Format { classes: 0, len: 0 }; MAX_LIST + 1],
+                ..empty()
+            },
+            false,
+        ),
+    ] {
+        let decoded = Image::from_bytes(&image.to_bytes());
+        assert_eq!(decoded, if sound { Ok(image) } else { Err(ImageError::Malformed) });
+    }
 }

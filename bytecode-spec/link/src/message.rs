@@ -5,7 +5,8 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use ktap_bytecode::limits::Limits;
+use ktap_bytecode::bounded;
+use ktap_bytecode::limits::{Limits, MAX_ARGS};
 use serde::{Deserialize, Serialize};
 
 /// Largest encoded message, bytes; longer answers come as several messages.
@@ -154,6 +155,7 @@ pub struct RunOptions {
     /// Only this CPU.
     pub cpu: Option<u32>,
     /// A command to run on the board: argv. The session ends when it does.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_ARGS>")]
     pub command: Vec<String>,
     /// Take events of the agent and of the link's processes too.
     pub include_self: bool,

@@ -358,6 +358,15 @@ fn what_is_not_exactly_one_message_is_refused() {
         BoardMessage::from_bytes(&vec![0; MAX_MESSAGE + 1]),
         Err(MessageError::TooLong(MAX_MESSAGE + 1))
     );
+    let long = RunOptions {
+        command: vec![String::new(); 1025],
+        ..options()
+    };
+    let load = HostMessage::Load {
+        image: packed(),
+        options: long,
+    };
+    assert_eq!(HostMessage::from_bytes(&load.to_bytes()), Err(MessageError::Malformed));
     // A text that claims four gigabytes.
     let claim = [7, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
     assert_eq!(BoardMessage::from_bytes(&claim), Err(MessageError::Malformed));
