@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn bad_intervals_say_why() {
         use IntervalError::*;
-        let cases: &[(&str, fn(String) -> IntervalError)] = &[
+        type Case = (&'static str, fn(String) -> IntervalError);
+        let cases: &[Case] = &[
             ("", NoNumber),
             ("s", NoNumber),
             ("-1s", NoNumber),
