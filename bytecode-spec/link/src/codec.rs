@@ -82,6 +82,8 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
         _ if bytes.len() > MAX_MESSAGE => return Err(MessageError::TooLong(bytes.len())),
         // `Hello` is variant 0 on both sides and begins with the versions, in every version there will ever be.
         [0, major, minor, ..] if *major != MAJOR => return Err(MessageError::Version(*major, *minor)),
+        // Variant numbers take one byte. A longer spelling of 0 would be a `Hello` that escaped the line above.
+        [0x80..=0xff, ..] => return Err(MessageError::Malformed),
         _ => {}
     }
     let (message, rest) = postcard::take_from_bytes(bytes).map_err(|_| MessageError::Malformed)?;

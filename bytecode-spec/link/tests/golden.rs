@@ -341,6 +341,11 @@ fn another_major_is_told_whatever_follows() {
             Err(MessageError::Version(MAJOR + 1, 0))
         );
     }
+    assert_eq!(
+        HostMessage::from_bytes(&[0x80, 0, MAJOR + 1, 0]),
+        Err(MessageError::Malformed),
+        "0 spelled in two bytes"
+    );
     assert!(
         HostMessage::from_bytes(&[0, MAJOR, 255]).is_ok(),
         "a later minor of our major may say hello"
