@@ -302,3 +302,6 @@ fn rehash<'p>(objects: &Objects<'p>, table: u32, old: &Keyed<'p>) -> Result<Keye
     }
     Ok(new)
 }
+
+#[cfg(test)]
+mod tests;
