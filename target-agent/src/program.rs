@@ -276,7 +276,8 @@ impl<'p> Program<'p> {
                 exclusion: &running.scope.exclusion,
             };
             let sources = core::mem::take(&mut plan.sources);
-            running.attached = Attached::open(sources, &opening).map_err(|refusal| self.at_site(refusal, &attached))?;
+            let opened = Attached::open(sources, &opening, &mut || wire.step(&[], Some(0)).is_ok());
+            running.attached = opened.map_err(|refusal| self.at_site(refusal, &attached))?;
         }
         wire.send(&BoardMessage::Started { armed: plan.armed, command_pid: command.as_ref().map(Command::pid) });
         if fire && !self.options.dry_run {

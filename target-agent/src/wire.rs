@@ -41,13 +41,14 @@ pub struct Wire<'s> {
     credit: i64,
     heard_ms: u64,
     child_ended: bool,
+    gone: Option<Gone>,
 }
 
 impl<'s> Wire<'s> {
     /// Makes the agent's end over a port.
     pub fn new(port: Box<dyn Port>, signals: &'s Signals) -> Wire<'s> {
         let session = Session::board();
-        Wire { port, signals, session, out: Vec::new(), back: None, credit: 0, heard_ms: now_ms(), child_ended: false }
+        Wire { port, signals, session, out: Vec::new(), back: None, credit: 0, heard_ms: now_ms(), child_ended: false, gone: None }
     }
 
     /// Queues a message.
@@ -116,8 +117,15 @@ impl<'s> Wire<'s> {
     /// Sends what is due and waits for the port, a signal, one of `others` or the time.
     ///
     /// # Errors
-    /// Nobody is there any more.
+    /// Nobody is there any more; then that is so for ever.
     pub fn step(&mut self, others: &[PollFd], timeout_ns: Option<u64>) -> Result<(), Gone> {
+        if let Some(gone) = self.gone {
+            return Err(gone);
+        }
+        self.exchange(others, timeout_ns).inspect_err(|gone| self.gone = Some(*gone))
+    }
+
+    fn exchange(&mut self, others: &[PollFd], timeout_ns: Option<u64>) -> Result<(), Gone> {
         self.push()?;
         let mut fds: Vec<PollFd> = Vec::with_capacity(others.len() + 3);
         fds.push(PollFd::new(self.signals.raw(), POLLIN));

@@ -10,6 +10,7 @@ use ktap_link::message::{Refusal, RefusalCode, Stage};
 use super::lost::LostLedger;
 use super::plan::{Source, What};
 use super::ring::Ring;
+use super::sorted::SortedMap;
 use crate::exclusion::Exclusion;
 use crate::inventory::memory;
 use crate::refusal::{refuse, refuse_errno};
@@ -23,6 +24,11 @@ const DEFAULT_PAGES: u32 = 256;
 const MAX_PAGES: u32 = 8192;
 /// Least data pages worth having.
 const MIN_PAGES: u32 = 4;
+
+/// Events opened before the link gets its turn; a kernel that is busy takes some milliseconds for one.
+const BREATH: usize = 16;
+/// Events that are closed on the spot. The kernel waits for all CPUs after each, some ten milliseconds.
+const FEW: usize = 16;
 
 /// How to open.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +68,17 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Opens all sources on all CPUs, disabled.
+    /// Opens all sources on all CPUs, disabled. Between some events it calls `breathe`, and gives up if that says false.
     ///
     /// # Errors
     /// A refusal by the first thing the kernel would not open.
-    pub fn open(sources: Vec<Source>, how: &Opening<'_>) -> Result<Attached, Refusal> {
-        let mut attached = Attached { sources, ..Attached::default() };
+    pub fn open(
+        sources: Vec<Source>,
+        how: &Opening<'_>,
+        breathe: &mut dyn FnMut() -> bool,
+    ) -> Result<Attached, Refusal> {
+        let mut attached = Attached::default();
+        attached.sources = sources;
         if attached.sources.is_empty() {
             return Ok(attached);
         }
@@ -75,9 +86,13 @@ impl Attached {
         process::raise_open_files(wanted as u64);
         let watermark = attached.open_rings(how)?;
         attached.keeps_lost = true;
-        let mut order = Vec::new();
+        let mut order: Vec<Event> = Vec::new();
         let mut left_out = None;
         for source in 0..attached.sources.len() {
+            if source % BREATH == BREATH - 1 && !breathe() {
+                attached.events = order;
+                return Err(refuse(Stage::Attach, RefusalCode::OutOfOrder, 0, ""));
+            }
             for cpu in 0..how.cpus.len() {
                 match attached.open_one(source, cpu, how, watermark) {
                     Ok(event) => order.push(event),
@@ -85,7 +100,10 @@ impl Attached {
                         left_out = Some((source, errno));
                         break;
                     }
-                    Err(Failure::Refuse(refusal)) => return Err(refusal),
+                    Err(Failure::Refuse(refusal)) => {
+                        attached.events = order;
+                        return Err(refusal);
+                    }
                 }
             }
         }
@@ -215,13 +233,13 @@ impl Attached {
         if !self.keeps_lost {
             return;
         }
-        let mut totals = alloc::collections::BTreeMap::<u16, u64>::new();
+        let mut totals = SortedMap::<u64>::default();
         for event in &self.events {
             let lost = perf::lost(&event.fd).unwrap_or(0);
             let attached = self.sources[event.source as usize].attached.first().copied().unwrap_or_default();
-            *totals.entry(site_of(attached)).or_default() += lost;
+            *totals.entry(site_of(attached) as u32) += lost;
         }
-        totals.into_iter().for_each(|(site, total)| ledger.ring_total(site, total));
+        totals.iter().for_each(|(site, total)| ledger.ring_total(site as u16, total));
     }
 
     /// Returns the descriptors that become readable when a ring has filled to its watermark.
@@ -232,6 +250,22 @@ impl Attached {
     /// Returns the memory the rings take, bytes.
     pub fn ring_bytes(&self) -> u64 {
         self.rings.iter().map(Ring::bytes).sum()
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if self.events.is_empty() {
+            return;
+        }
+        // Nothing fires any more from here on, whoever holds the descriptors how long.
+        self.disable();
+        // Without a closer it only takes longer.
+        let closer = if self.events.len() > FEW { process::Closer::start().ok() } else { None };
+        self.rings.clear();
+        self.events.clear();
+        self.owners.clear();
+        drop(closer);
     }
 }
 

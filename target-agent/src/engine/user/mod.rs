@@ -14,5 +14,6 @@ pub mod plan;
 pub mod ring;
 pub mod run;
 pub mod sample;
+pub mod sorted;
 pub mod tasks;
 pub mod timers;

@@ -3,7 +3,6 @@
 //! In: probe sites, attachments, the kernel's list of events. Out: [`Plan`]. Invariant: two attachments that want the same event
 //! under the same filter share one source, so that it is sampled once.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::OnceCell;
@@ -103,7 +102,6 @@ impl Plan {
     /// As [`check`].
     pub fn make(probes: &[Probe], attached: &[u16], catalog: Option<&Catalog>) -> Result<Plan, Refusal> {
         let mut plan = Plan::default();
-        let mut known: BTreeMap<(u32, Option<String>), usize> = BTreeMap::new();
         for (number, site) in attached.iter().enumerate() {
             let number = number as u16;
             let mut count = 0;
@@ -114,14 +112,10 @@ impl Plan {
                         let by_glob = is_glob(system, event);
                         for name in events::matching(&catalog.events, system, event) {
                             let Ok(id) = events::id(&catalog.tracefs, name) else { continue };
-                            let slot = *known.entry((id, filter.clone())).or_insert_with(|| {
-                                let what = What::Event { name: name.clone(), id, layout: OnceCell::new() };
-                                plan.sources.push(Source { what, filter: filter.clone(), attached: Vec::new(), by_glob });
-                                plan.sources.len() - 1
-                            });
+                            let source = plan.source(name, id, filter.as_deref(), by_glob);
                             // Two EVENTDEFs of one site may name the same event: its handler still runs once.
-                            if !plan.sources[slot].attached.contains(&number) {
-                                plan.sources[slot].attached.push(number);
+                            if !source.attached.contains(&number) {
+                                source.attached.push(number);
                                 count += 1;
                             }
                         }
@@ -143,6 +137,21 @@ impl Plan {
             plan.armed.push(Armed { probe: *site, events: count });
         }
         Ok(plan)
+    }
+
+    /// Returns the source of this event under this filter, a new one if there is none yet.
+    fn source(&mut self, name: &EventName, id: u32, filter: Option<&str>, by_glob: bool) -> &mut Source {
+        let same = |source: &Source| match source.what {
+            What::Event { id: other, .. } => other == id && source.filter.as_deref() == filter,
+            What::Profile { .. } => false,
+        };
+        let at = self.sources.iter().position(same).unwrap_or_else(|| {
+            let what = What::Event { name: name.clone(), id, layout: OnceCell::new() };
+            let filter = filter.map(ToString::to_string);
+            self.sources.push(Source { what, filter, attached: Vec::new(), by_glob });
+            self.sources.len() - 1
+        });
+        &mut self.sources[at]
     }
 }
 

@@ -3,13 +3,14 @@
 //! In: the rings' records of tasks, and /proc. Out: name by thread, user by process. Invariant: a task that ended stays known
 //! for a while, for its last events come after its end.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 
 use ktap_bytecode::limits::COMM_LEN;
 
 use super::needs::Needs;
 use super::sample::RingRecord;
+use super::sorted::SortedMap;
 use crate::sys::{dir, file};
 
 /// Ended tasks that stay known.
@@ -21,8 +22,8 @@ type Comm = [u8; COMM_LEN];
 #[derive(Debug, Default)]
 pub struct Tasks {
     needs: Needs,
-    names: BTreeMap<u32, Comm>,
-    users: BTreeMap<u32, u32>,
+    names: SortedMap<Comm>,
+    users: SortedMap<u32>,
     ended: VecDeque<u32>,
 }
 
@@ -56,15 +57,15 @@ impl Tasks {
                 }
                 if exec && self.needs.uid {
                     // A program may be another user's; should it be gone already, what was known is the best guess.
-                    let fresh = read_uid(pid).or(self.users.get(&pid).copied());
-                    fresh.map(|uid| self.users.insert(pid, uid));
+                    let fresh = read_uid(pid).or(self.users.get(pid));
+                    fresh.into_iter().for_each(|uid| self.users.insert(pid, uid));
                 }
             }
             RingRecord::Fork { pid, tid, parent_pid, parent_tid } => {
-                if let Some(name) = self.names.get(&parent_tid).copied() {
+                if let Some(name) = self.names.get(parent_tid) {
                     self.names.insert(tid, name);
                 }
-                if let Some(uid) = self.users.get(&parent_pid).copied() {
+                if let Some(uid) = self.users.get(parent_pid) {
                     self.users.insert(pid, uid);
                 }
             }
@@ -73,8 +74,8 @@ impl Tasks {
                 if self.ended.len() > GRACE
                     && let Some(tid) = self.ended.pop_front()
                 {
-                    self.names.remove(&tid);
-                    self.users.remove(&tid);
+                    self.names.remove(tid);
+                    self.users.remove(tid);
                 }
             }
             _ => {}
@@ -83,10 +84,10 @@ impl Tasks {
 
     /// Returns a thread's name, without NUL; empty if nobody knows any more.
     pub fn name<'b>(&mut self, tid: u32, cpu: u32, buf: &'b mut Comm) -> &'b [u8] {
-        *buf = match (tid, self.names.get(&tid)) {
+        *buf = match (tid, self.names.get(tid)) {
             // Every CPU has an idle task of number 0, which /proc does not show.
             (0, _) => comm(format!("swapper/{cpu}").as_bytes()),
-            (_, Some(name)) => *name,
+            (_, Some(name)) => name,
             (_, None) => {
                 let text = file::read_file(&format!("/proc/{tid}/comm"), 64).unwrap_or_default();
                 let name = comm(text.strip_suffix(b"\n").unwrap_or(&text));
@@ -106,11 +107,11 @@ impl Tasks {
         if pid == 0 {
             return 0;
         }
-        if let Some(uid) = self.users.get(&pid) {
-            return *uid;
+        if let Some(uid) = self.users.get(pid) {
+            return uid;
         }
         let found = read_uid(pid);
-        found.map(|uid| self.users.insert(pid, uid));
+        found.into_iter().for_each(|uid| self.users.insert(pid, uid));
         found.unwrap_or(NOBODY)
     }
 }
