@@ -34,7 +34,13 @@ pub struct Board {
 impl Board {
     /// Looks at the board.
     pub fn find(environment: Environment, deny_unsafe: bool) -> Board {
-        Board { uname: uname(), build_id: build_id::running(), cpus: cpus::online(), environment, deny_unsafe }
+        Board {
+            uname: uname(),
+            build_id: build_id::running(),
+            cpus: cpus::online(),
+            environment,
+            deny_unsafe,
+        }
     }
 
     fn hello(&self) -> BoardMessage {
@@ -69,7 +75,7 @@ enum Host {
 pub fn converse(wire: &mut Wire<'_>, board: &Board) -> Result<(), Gone> {
     let mut host = Host::Unknown;
     loop {
-        let Some(message) = wire.next() else {
+        let Some(message) = wire.next_message() else {
             wire.step(&[], None)?;
             continue;
         };
@@ -100,5 +106,10 @@ pub fn converse(wire: &mut Wire<'_>, board: &Board) -> Result<(), Gone> {
 
 /// Refuses a request that makes no sense now.
 pub fn out_of_order(wire: &mut Wire<'_>) {
-    wire.send(&BoardMessage::Refused(refuse(Stage::Message, RefusalCode::OutOfOrder, 0, "")));
+    wire.send(&BoardMessage::Refused(refuse(
+        Stage::Message,
+        RefusalCode::OutOfOrder,
+        0,
+        "",
+    )));
 }

@@ -43,7 +43,10 @@ impl Environment {
                 }
                 core::ffi::CStr::from_ptr((*at).cast())
             };
-            let text = entry.to_str().ok().and_then(|entry| entry.strip_prefix(name)?.strip_prefix('='));
+            let text = entry
+                .to_str()
+                .ok()
+                .and_then(|entry| entry.strip_prefix(name)?.strip_prefix('='));
             if let Some(value) = text {
                 return Some(value.into());
             }
@@ -71,12 +74,18 @@ impl Command {
         let name = argv.first().map_or("", String::as_str);
         let missing = |errno: Errno| {
             let refusal = refuse(Stage::Command, RefusalCode::NoCommand, 0, name);
-            Refusal { errno: errno.into_raw(), ..refusal }
+            Refusal {
+                errno: errno.into_raw(),
+                ..refusal
+            }
         };
         let path = find(name, environment).ok_or(missing(Errno::ENOENT))?;
         let path = file::c_path(path.as_bytes()).map_err(missing)?;
-        let strings: Vec<Vec<u8>> =
-            argv.iter().map(|arg| c_argument(arg)).collect::<Option<_>>().ok_or(missing(Errno::EINVAL))?;
+        let strings: Vec<Vec<u8>> = argv
+            .iter()
+            .map(|arg| c_argument(arg))
+            .collect::<Option<_>>()
+            .ok_or(missing(Errno::EINVAL))?;
         let mut pointers: Vec<*const u8> = strings.iter().map(|arg| arg.as_ptr()).collect();
         pointers.push(core::ptr::null());
 
@@ -93,11 +102,21 @@ impl Command {
         if pid == 0 {
             // The child must not hold the end it waits on, or it would never see the agent go.
             drop(go);
-            let child = Child { wait: &wait, null: &null, out: &out_child, err: &err_child };
+            let child = Child {
+                wait: &wait,
+                null: &null,
+                out: &out_child,
+                err: &err_child,
+            };
             child.become_command(path.as_ptr(), pointers.as_ptr(), environment);
         }
         let streams = [(Some(out), TalkSource::CommandOut), (Some(err), TalkSource::CommandErr)];
-        Ok(Command { pid, go: Some(go), streams, status: None })
+        Ok(Command {
+            pid,
+            go: Some(go),
+            streams,
+            status: None,
+        })
     }
 
     /// Returns the child's process id.
@@ -115,7 +134,10 @@ impl Command {
 
     /// Returns what to poll for its output.
     pub fn poll_fds(&self) -> impl Iterator<Item = PollFd> {
-        self.streams.iter().filter_map(|(fd, _)| fd.as_ref()).map(|fd| PollFd::new(fd.raw(), POLLIN))
+        self.streams
+            .iter()
+            .filter_map(|(fd, _)| fd.as_ref())
+            .map(|fd| PollFd::new(fd.raw(), POLLIN))
     }
 
     /// Sends on what it has printed.
@@ -128,7 +150,10 @@ impl Command {
                 let mut buf = [0u8; 4096];
                 match fd.read(&mut buf) {
                     Ok(0) => *slot = None,
-                    Ok(got) => wire.send(&BoardMessage::Talk { source: *source, bytes: buf[..got].to_vec() }),
+                    Ok(got) => wire.send(&BoardMessage::Talk {
+                        source: *source,
+                        bytes: buf[..got].to_vec(),
+                    }),
                     Err(_) => break,
                 }
             }
@@ -193,7 +218,10 @@ fn find(name: &str, environment: Environment) -> Option<String> {
         return file::is_executable(name.as_bytes()).then(|| name.into());
     }
     let path = environment.variable("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
-    let mut candidates = path.split(':').filter(|dir| !dir.is_empty()).map(|dir| alloc::format!("{dir}/{name}"));
+    let mut candidates = path
+        .split(':')
+        .filter(|dir| !dir.is_empty())
+        .map(|dir| alloc::format!("{dir}/{name}"));
     candidates.find(|candidate| file::is_executable(candidate.as_bytes()))
 }
 
@@ -213,7 +241,11 @@ mod tests {
 
     #[test]
     fn variables() {
-        let list = [c"HOME=/x".as_ptr().cast::<u8>(), c"PATH=/a:/b".as_ptr().cast(), core::ptr::null()];
+        let list = [
+            c"HOME=/x".as_ptr().cast::<u8>(),
+            c"PATH=/a:/b".as_ptr().cast(),
+            core::ptr::null(),
+        ];
         // SAFETY: the list is NULL-terminated, its strings are static.
         let environment = unsafe { Environment::new(list.as_ptr()) };
         assert_eq!(environment.variable("PATH").as_deref(), Some("/a:/b"));

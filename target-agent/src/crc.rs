@@ -5,7 +5,9 @@
 /// Returns the checksum of bytes that follow those of `so_far`; start with 0.
 pub fn crc32(so_far: u32, bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!so_far, |crc, byte| {
-        (0..8).fold(crc ^ *byte as u32, |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ *byte as u32, |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
     })
 }
 

@@ -38,7 +38,11 @@ struct Arguments<'a> {
 }
 
 fn parse<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Arguments<'a>> {
-    let mut out = Arguments { mode: Mode::Stdio, unlink: false, deny_unsafe: false };
+    let mut out = Arguments {
+        mode: Mode::Stdio,
+        unlink: false,
+        deny_unsafe: false,
+    };
     let mut rest = arguments.peekable();
     while let Some(option) = rest.next_if(|word| word.starts_with("--")) {
         match option {
@@ -114,7 +118,10 @@ fn serve(path: &str, baud: Option<u32>, signals: &Signals, board: &Board) -> i32
                 }
             }
             Err(errno) if !served => {
-                say(2, &alloc::format!("ktap-agent: cannot open {path}: errno {}\n", errno.into_raw()));
+                say(
+                    2,
+                    &alloc::format!("ktap-agent: cannot open {path}: errno {}\n", errno.into_raw()),
+                );
                 return 1;
             }
             // An unplugged adapter may come back.
@@ -131,7 +138,10 @@ fn serve(path: &str, baud: Option<u32>, signals: &Signals, board: &Board) -> i32
 fn version() -> i32 {
     match own_crc() {
         Some(crc) => {
-            say(1, &alloc::format!("{} {MAJOR}.{MINOR} {crc:08x}\n", env!("CARGO_PKG_VERSION")));
+            say(
+                1,
+                &alloc::format!("{} {MAJOR}.{MINOR} {crc:08x}\n", env!("CARGO_PKG_VERSION")),
+            );
             0
         }
         None => 1,
@@ -162,10 +172,21 @@ mod tests {
     #[test]
     fn arguments() {
         let parsed = |line: &'static str| parse(line.split_whitespace());
-        let plain = Arguments { mode: Mode::Stdio, unlink: false, deny_unsafe: false };
+        let plain = Arguments {
+            mode: Mode::Stdio,
+            unlink: false,
+            deny_unsafe: false,
+        };
         assert_eq!(parsed(""), Some(plain));
-        let serve = Mode::Serve { tty: "/dev/ttyS1", baud: Some(115_200) };
-        let all = Arguments { mode: serve, unlink: true, deny_unsafe: true };
+        let serve = Mode::Serve {
+            tty: "/dev/ttyS1",
+            baud: Some(115_200),
+        };
+        let all = Arguments {
+            mode: serve,
+            unlink: true,
+            deny_unsafe: true,
+        };
         assert_eq!(parsed("--unlink --deny-unsafe serve /dev/ttyS1 115200"), Some(all));
         for wrong in ["serve", "serve /dev/x fast", "version now", "--what", "run"] {
             assert_eq!(parsed(wrong), None, "{wrong}");

@@ -31,7 +31,10 @@ impl Exclusion {
             }
             pids.retain(|pid| Some(*pid) != wanted);
         }
-        Exclusion { pids, kernel_knows: in_first_namespace() }
+        Exclusion {
+            pids,
+            kernel_knows: in_first_namespace(),
+        }
     }
 
     /// Returns true if events of this process are left out.
@@ -72,14 +75,29 @@ mod tests {
 
     #[test]
     fn filters() {
-        let all = Exclusion { pids: vec![], kernel_knows: true };
+        let all = Exclusion {
+            pids: vec![],
+            kernel_knows: true,
+        };
         assert_eq!(all.kernel_filter(None), None);
         assert_eq!(all.kernel_filter(Some(" dfd == 1 ")), Some("dfd == 1".into()));
-        let some = Exclusion { pids: vec![7, 8], kernel_knows: true };
-        assert_eq!(some.kernel_filter(Some(" ")), Some("common_pid != 7 && common_pid != 8".into()));
+        let some = Exclusion {
+            pids: vec![7, 8],
+            kernel_knows: true,
+        };
+        assert_eq!(
+            some.kernel_filter(Some(" ")),
+            Some("common_pid != 7 && common_pid != 8".into())
+        );
         let both = some.kernel_filter(Some("a == 1 || b == 2"));
-        assert_eq!(both, Some("(a == 1 || b == 2) && common_pid != 7 && common_pid != 8".into()));
-        let elsewhere = Exclusion { kernel_knows: false, ..some };
+        assert_eq!(
+            both,
+            Some("(a == 1 || b == 2) && common_pid != 7 && common_pid != 8".into())
+        );
+        let elsewhere = Exclusion {
+            kernel_knows: false,
+            ..some
+        };
         assert_eq!(elsewhere.kernel_filter(None), None);
         assert!(elsewhere.covers(7) && !elsewhere.covers(9));
     }

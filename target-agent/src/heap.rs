@@ -38,7 +38,13 @@ impl Heap {
     /// Makes an empty heap.
     #[allow(clippy::new_without_default, reason = "a static needs a const constructor")]
     pub const fn new() -> Heap {
-        Heap { lists: UnsafeCell::new(Lists { free: [null_mut(); CLASSES], fresh: null_mut(), left: 0 }) }
+        Heap {
+            lists: UnsafeCell::new(Lists {
+                free: [null_mut(); CLASSES],
+                fresh: null_mut(),
+                left: 0,
+            }),
+        }
     }
 }
 
@@ -53,7 +59,11 @@ fn class_of(size: usize, align: usize) -> Option<(usize, usize)> {
     // Between 2^d and 2^(d+1) the steps are a quarter of 2^d, but never less than 16.
     let step = ((1usize << doublings) / 4).max(SMALLEST);
     let rounded = size.next_multiple_of(step);
-    let class = if rounded == SMALLEST { 0 } else { (doublings - 4) * 4 + (rounded - (1 << doublings)) / step };
+    let class = if rounded == SMALLEST {
+        0
+    } else {
+        (doublings - 4) * 4 + (rounded - (1 << doublings)) / step
+    };
     Some((class, rounded))
 }
 
@@ -68,7 +78,9 @@ impl Lists {
         if self.left < size {
             // What is left of the old chunk is forgotten: at most one block in a chunk.
             let wanted = CHUNK.max(size);
-            let Ok(chunk) = memory::anonymous(wanted) else { return null_mut() };
+            let Ok(chunk) = memory::anonymous(wanted) else {
+                return null_mut();
+            };
             self.fresh = chunk.as_ptr();
             self.left = wanted;
         }

@@ -50,7 +50,11 @@ const MAX_OUTBOX: u64 = 4 << 20;
 /// The host is gone.
 pub fn serve(wire: &mut Wire<'_>, board: &Board, packed: &Packed, options: &RunOptions) -> Result<(), Gone> {
     let loaded = decode(board, packed, options).and_then(|image| {
-        let catalog = if plan::needs_events(&image.probes) { Some(Catalog::read()?) } else { None };
+        let catalog = if plan::needs_events(&image.probes) {
+            Some(Catalog::read()?)
+        } else {
+            None
+        };
         Ok((image, catalog))
     });
     let (image, catalog) = match loaded {
@@ -82,7 +86,16 @@ pub fn serve(wire: &mut Wire<'_>, board: &Board, packed: &Packed, options: &RunO
         attached: RefCell::new(Vec::new()),
     };
     let code = *verified.code();
-    let program = Program { board, options, image: &image, code, catalog: catalog.as_ref(), vm: &vm, around: &around, needs };
+    let program = Program {
+        board,
+        options,
+        image: &image,
+        code,
+        catalog: catalog.as_ref(),
+        vm: &vm,
+        around: &around,
+        needs,
+    };
     wire.send(&BoardMessage::Loaded { memory, warnings });
     program.await_start(wire)
 }
@@ -102,9 +115,12 @@ fn decode(board: &Board, packed: &Packed, options: &RunOptions) -> Result<Image,
     let malformed = |detail| refuse(Stage::Decode, RefusalCode::Malformed, detail, "");
     let bytes = packed.unpack(MAX_IMAGE).map_err(|_| malformed(packed.raw_len as i64))?;
     let image = Image::from_bytes(&bytes).map_err(|error| match error {
-        ImageError::Version(major, minor) => {
-            refuse(Stage::Decode, RefusalCode::Version, (major as i64) << 8 | minor as i64, "")
-        }
+        ImageError::Version(major, minor) => refuse(
+            Stage::Decode,
+            RefusalCode::Version,
+            (major as i64) << 8 | minor as i64,
+            "",
+        ),
         ImageError::TooLong(len) | ImageError::TrailingBytes(len) => malformed(len as i64),
         ImageError::Malformed => malformed(0),
     })?;
@@ -116,8 +132,16 @@ fn decode(board: &Board, packed: &Packed, options: &RunOptions) -> Result<Image,
 
 fn check<'i>(image: &'i Image, catalog: Option<&Catalog>) -> Result<(Verified<'i>, Vec<Refusal>), Refusal> {
     let verified = verify(image.code_ref()).map_err(|error| {
-        let refusal = refuse(Stage::Verify, RefusalCode::Rule, error.rule as i64, &error.index.to_string());
-        Refusal { errno: error.pc as i32, ..refusal }
+        let refusal = refuse(
+            Stage::Verify,
+            RefusalCode::Rule,
+            error.rule as i64,
+            &error.index.to_string(),
+        );
+        Refusal {
+            errno: error.pc as i32,
+            ..refusal
+        }
     })?;
     let warnings = plan::check(&image.probes, verified.code(), catalog)?;
     Ok((verified, warnings))
@@ -192,7 +216,7 @@ struct Program<'p> {
 impl<'p> Program<'p> {
     fn await_start(&self, wire: &mut Wire<'_>) -> Result<(), Gone> {
         loop {
-            let Some(message) = wire.next() else {
+            let Some(message) = wire.next_message() else {
                 wire.probe_silence();
                 wire.step(&[], Some(1_000_000_000))?;
                 continue;
@@ -227,7 +251,10 @@ impl<'p> Program<'p> {
         };
         let mut over = None;
         if !self.options.dry_run {
-            let host = UserHost { around: self.around, occasion: Occasion::none(time::monotonic_ns()) };
+            let host = UserHost {
+                around: self.around,
+                occasion: Occasion::none(time::monotonic_ns()),
+            };
             over = match self.vm.run_main(&host, 0) {
                 Ok(Outcome::Done) => None,
                 Ok(Outcome::Exit(status)) => Some(Stop::Exit(status).into()),
@@ -279,12 +306,17 @@ impl<'p> Program<'p> {
             let opened = Attached::open(sources, &opening, &mut || wire.step(&[], Some(0)).is_ok());
             running.attached = opened.map_err(|refusal| self.at_site(refusal, &attached))?;
         }
-        wire.send(&BoardMessage::Started { armed: plan.armed, command_pid: command.as_ref().map(Command::pid) });
+        wire.send(&BoardMessage::Started {
+            armed: plan.armed,
+            command_pid: command.as_ref().map(Command::pid),
+        });
         if fire && !self.options.dry_run {
             self.around.tasks.replace(Tasks::survey(self.needs));
             running.attached.enable()?;
             let now = time::monotonic_ns();
-            plan.ticks.iter().for_each(|(attached, period)| running.timers.add(*attached, *period, now));
+            plan.ticks
+                .iter()
+                .for_each(|(attached, period)| running.timers.add(*attached, *period, now));
             if let Some(command) = &mut command {
                 command.go();
             }
@@ -296,7 +328,10 @@ impl<'p> Program<'p> {
     fn at_site(&self, refusal: Refusal, attached: &[u16]) -> Refusal {
         let by_probe = matches!(refusal.code, RefusalCode::BadFilter | RefusalCode::TooMany);
         match attached.get(refusal.detail as usize) {
-            Some(site) if by_probe => Refusal { detail: *site as i64, ..refusal },
+            Some(site) if by_probe => Refusal {
+                detail: *site as i64,
+                ..refusal
+            },
             _ => refusal,
         }
     }
@@ -305,7 +340,11 @@ impl<'p> Program<'p> {
     fn scope(&self, command: Option<u32>) -> Scope {
         let only = self.options.pid.or(command).map(|pid| alloc::vec![pid]);
         let follow = self.options.pid.is_none() && command.is_some();
-        Scope { exclusion: Exclusion::find(self.options.include_self, self.options.pid), only, follow }
+        Scope {
+            exclusion: Exclusion::find(self.options.include_self, self.options.pid),
+            only,
+            follow,
+        }
     }
 
     fn cpus(&self) -> Result<Vec<u32>, Refusal> {
@@ -320,12 +359,7 @@ impl<'p> Program<'p> {
     }
 
     /// Handles events, ticks, messages and the command until one of them ends the program.
-    fn run(
-        &self,
-        wire: &mut Wire<'_>,
-        running: &mut Running<'_>,
-        command: &mut Option<Command>,
-    ) -> Result<Over, Gone> {
+    fn run(&self, wire: &mut Wire<'_>, running: &mut Running<'_>, command: &mut Option<Command>) -> Result<Over, Gone> {
         let idle = running.attached.sources.is_empty() && running.timers.is_empty();
         if idle && command.is_none() {
             return Ok(Over::Reason(EndReason::Finished, 0));
@@ -333,7 +367,9 @@ impl<'p> Program<'p> {
         let mut reported = 0;
         loop {
             let now = time::monotonic_ns();
-            let handled = running.tick(now).and_then(|more| Ok(more || running.pump(now.saturating_sub(REORDER))?));
+            let handled = running
+                .tick(now)
+                .and_then(|more| Ok(more || running.pump(now.saturating_sub(REORDER))?));
             let more = match handled {
                 Ok(more) => more,
                 Err(stop) => return Ok(stop.into()),
@@ -352,9 +388,12 @@ impl<'p> Program<'p> {
             wire.probe_silence();
             let mut fds: Vec<PollFd> = running.attached.wakers().map(|fd| PollFd::new(fd, POLLIN)).collect();
             fds.extend(command.iter().flat_map(Command::poll_fds));
-            let tick = running.timers.next_due().map_or(HEARTBEAT, |due| due.saturating_sub(time::monotonic_ns()));
+            let tick = running
+                .timers
+                .next_due()
+                .map_or(HEARTBEAT, |due| due.saturating_sub(time::monotonic_ns()));
             wire.step(&fds, Some(if more { 0 } else { tick.min(HEARTBEAT) }))?;
-            while let Some(message) = wire.next() {
+            while let Some(message) = wire.next_message() {
                 match aside(wire, message)? {
                     Aside::Done => {}
                     Aside::Stop => return Ok(Over::Reason(EndReason::Stopped, 0)),
@@ -393,14 +432,16 @@ impl<'p> Program<'p> {
             return Ok(());
         };
         // After exit or a trap nothing more is handled: what is in the rings came later.
-        if matches!(reason, EndReason::Stopped | EndReason::Command) {
-            if let Some(stop) = self.drain(wire, &mut running)?
-                && let Over::Reason(why, with) = stop.into()
-            {
-                (reason, status) = (why, with);
-            }
+        if matches!(reason, EndReason::Stopped | EndReason::Command)
+            && let Some(stop) = self.drain(wire, &mut running)?
+            && let Over::Reason(why, with) = stop.into()
+        {
+            (reason, status) = (why, with);
         }
-        running.attached.note_lost(|attached| running.vm.attached_probe(attached).unwrap_or_default(), &mut running.lost);
+        running.attached.note_lost(
+            |attached| running.vm.attached_probe(attached).unwrap_or_default(),
+            &mut running.lost,
+        );
         // From here on the kernel calls nobody any more.
         running.attached = Attached::default();
         self.vm.end_phase();
@@ -424,7 +465,12 @@ impl<'p> Program<'p> {
         }
         self.update_lost(&mut running);
         wire.send(&BoardMessage::Lost(running.lost.counters()));
-        wire.send(&BoardMessage::Ended(self.ending(reason, status, running.events, command_status)));
+        wire.send(&BoardMessage::Ended(self.ending(
+            reason,
+            status,
+            running.events,
+            command_status,
+        )));
         Ok(())
     }
 
@@ -457,7 +503,7 @@ impl<'p> Program<'p> {
             }
             wire.probe_silence();
             wire.step(&[], Some(1_000_000_000))?;
-            while let Some(message) = wire.next() {
+            while let Some(message) = wire.next_message() {
                 match aside(wire, message)? {
                     // A second Stop changes nothing.
                     Aside::Done | Aside::Stop => {}
@@ -468,7 +514,12 @@ impl<'p> Program<'p> {
     }
 
     fn ending(&self, reason: EndReason, status: i64, events: u64, command_status: Option<i32>) -> Ending {
-        Ending { reason, status, events, command_status }
+        Ending {
+            reason,
+            status,
+            events,
+            command_status,
+        }
     }
 }
 

@@ -13,7 +13,13 @@ const MAX_NAME: usize = 256;
 
 /// Makes a refusal that no system call caused.
 pub fn refuse(stage: Stage, code: RefusalCode, detail: i64, name: &str) -> Refusal {
-    Refusal { stage, code, errno: 0, detail, name: cut(name) }
+    Refusal {
+        stage,
+        code,
+        errno: 0,
+        detail,
+        name: cut(name),
+    }
 }
 
 /// Makes a refusal out of an errno; permission problems are named as such, everything else is `code`.
@@ -23,11 +29,20 @@ pub fn refuse_errno(stage: Stage, code: RefusalCode, errno: Errno, name: &str) -
         Errno::ENOMEM => RefusalCode::NoMemory,
         _ => code,
     };
-    Refusal { stage, code, errno: errno.into_raw(), detail: 0, name: cut(name) }
+    Refusal {
+        stage,
+        code,
+        errno: errno.into_raw(),
+        detail: 0,
+        name: cut(name),
+    }
 }
 
 fn cut(name: &str) -> String {
-    name.char_indices().take_while(|(at, c)| at + c.len_utf8() <= MAX_NAME).map(|(_, c)| c).collect()
+    name.char_indices()
+        .take_while(|(at, c)| at + c.len_utf8() <= MAX_NAME)
+        .map(|(_, c)| c)
+        .collect()
 }
 
 #[cfg(test)]

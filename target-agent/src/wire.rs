@@ -48,7 +48,17 @@ impl<'s> Wire<'s> {
     /// Makes the agent's end over a port.
     pub fn new(port: Box<dyn Port>, signals: &'s Signals) -> Wire<'s> {
         let session = Session::board();
-        Wire { port, signals, session, out: Vec::new(), back: None, credit: 0, heard_ms: now_ms(), child_ended: false, gone: None }
+        Wire {
+            port,
+            signals,
+            session,
+            out: Vec::new(),
+            back: None,
+            credit: 0,
+            heard_ms: now_ms(),
+            child_ended: false,
+            gone: None,
+        }
     }
 
     /// Queues a message.
@@ -58,7 +68,7 @@ impl<'s> Wire<'s> {
     }
 
     /// Returns the next message, if one is here. Bytes that are no message are answered with a refusal.
-    pub fn next(&mut self) -> Option<HostMessage> {
+    pub fn next_message(&mut self) -> Option<HostMessage> {
         if let Some(message) = self.back.take() {
             return Some(message);
         }
@@ -122,7 +132,8 @@ impl<'s> Wire<'s> {
         if let Some(gone) = self.gone {
             return Err(gone);
         }
-        self.exchange(others, timeout_ns).inspect_err(|gone| self.gone = Some(*gone))
+        self.exchange(others, timeout_ns)
+            .inspect_err(|gone| self.gone = Some(*gone))
     }
 
     fn exchange(&mut self, others: &[PollFd], timeout_ns: Option<u64>) -> Result<(), Gone> {
@@ -133,7 +144,11 @@ impl<'s> Wire<'s> {
         let writing = if self.out.is_empty() { 0 } else { POLLOUT };
         fds.push(PollFd::new(self.port.output(), writing));
         fds.extend_from_slice(others);
-        let timeout = if self.back.is_some() { Some(0) } else { self.timeout(timeout_ns) };
+        let timeout = if self.back.is_some() {
+            Some(0)
+        } else {
+            self.timeout(timeout_ns)
+        };
         // Only a signal can interrupt it, and those are blocked; anything else is as good as "nothing came".
         let _ = poll::wait(&mut fds, timeout);
         if fds[0].revents != 0 {
@@ -165,7 +180,10 @@ impl<'s> Wire<'s> {
     }
 
     fn timeout(&self, wanted_ns: Option<u64>) -> Option<u64> {
-        let due = self.session.deadline().map(|at| at.saturating_sub(now_ms()).saturating_mul(1_000_000));
+        let due = self
+            .session
+            .deadline()
+            .map(|at| at.saturating_sub(now_ms()).saturating_mul(1_000_000));
         match (due, wanted_ns) {
             (Some(due), Some(wanted)) => Some(due.min(wanted)),
             (due, wanted) => due.or(wanted),

@@ -38,8 +38,13 @@ impl Agent {
     /// Starts the agent and greets it; nothing if there is none to start.
     fn greeted() -> Option<Agent> {
         let mut agent = Agent::start()?;
-        agent.say(&HostMessage::Hello { major: MAJOR, minor: MINOR });
-        let BoardMessage::Hello(hello) = agent.hear() else { panic!("the first message is Hello") };
+        agent.say(&HostMessage::Hello {
+            major: MAJOR,
+            minor: MINOR,
+        });
+        let BoardMessage::Hello(hello) = agent.hear() else {
+            panic!("the first message is Hello")
+        };
         assert_eq!((hello.major, hello.minor), (MAJOR, MINOR));
         agent.say(&HostMessage::Credit { bytes: 1 << 24 });
         Some(agent)
@@ -47,7 +52,11 @@ impl Agent {
 
     fn start() -> Option<Agent> {
         let path = std::env::var_os("KTAP_AGENT")?;
-        let mut child = Command::new(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the agent");
+        let mut child = Command::new(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the agent");
         let mut stdout = child.stdout.take().expect("a pipe");
         let (sender, bytes) = channel();
         std::thread::spawn(move || {
@@ -59,7 +68,13 @@ impl Agent {
             }
         });
         let stdin = child.stdin.take();
-        Some(Agent { child, stdin, bytes, session: Session::host(std::process::id()), start: Instant::now() })
+        Some(Agent {
+            child,
+            stdin,
+            bytes,
+            session: Session::host(std::process::id()),
+            start: Instant::now(),
+        })
     }
 
     fn now(&self) -> u64 {
@@ -102,7 +117,10 @@ impl Agent {
     }
 
     fn load(&mut self, image: &Image, options: RunOptions) -> BoardMessage {
-        self.say(&HostMessage::Load { image: Packed::pack(&image.to_bytes()), options });
+        self.say(&HostMessage::Load {
+            image: Packed::pack(&image.to_bytes()),
+            options,
+        });
         self.hear()
     }
 
@@ -127,7 +145,10 @@ impl Agent {
             match self.hear() {
                 BoardMessage::Records(bytes) => rest.records.extend(bytes),
                 BoardMessage::Lost(lost) => rest.lost = lost,
-                BoardMessage::Talk { source: TalkSource::CommandOut, bytes } => rest.talk.extend(bytes),
+                BoardMessage::Talk {
+                    source: TalkSource::CommandOut,
+                    bytes,
+                } => rest.talk.extend(bytes),
                 BoardMessage::Ended(ending) => {
                     rest.ending = Some(ending);
                     return rest;
@@ -168,7 +189,9 @@ impl Rest {
         while !bytes.is_empty() {
             let (record, rest) = Record::take(bytes).expect("a record");
             bytes = rest;
-            let RecordBody::Print(values) = record.body else { continue };
+            let RecordBody::Print(values) = record.body else {
+                continue;
+            };
             for value in values {
                 out.push(match value {
                     RecordValue::Str(text) => String::from_utf8_lossy(text).into_owned(),
@@ -192,7 +215,16 @@ fn image(functions: &[&[Word]], probes: Vec<Vec<ProbePoint>>) -> Image {
         let len = words.len() as u32;
         start += len;
         let (first_capture, captures) = (0, 0);
-        Function { start: start - len, len, first_capture, captures, regs: 8, params: 0, vararg: 0, reserved: 0 }
+        Function {
+            start: start - len,
+            len,
+            first_capture,
+            captures,
+            regs: 8,
+            params: 0,
+            vararg: 0,
+            reserved: 0,
+        }
     };
     Image {
         major: MAJOR,
@@ -230,7 +262,11 @@ fn print_count() -> Vec<Word> {
 }
 
 fn tracepoint(system: &str, event: &str, filter: Option<&str>) -> ProbePoint {
-    ProbePoint::Tracepoint { system: system.into(), event: event.into(), filter: filter.map(Into::into) }
+    ProbePoint::Tracepoint {
+        system: system.into(),
+        event: event.into(),
+        filter: filter.map(Into::into),
+    }
 }
 
 fn counting(system: &str, event: &str, filter: Option<&str>) -> Image {
@@ -239,7 +275,10 @@ fn counting(system: &str, event: &str, filter: Option<&str>) -> Image {
 }
 
 fn own() -> RunOptions {
-    RunOptions { pid: Some(std::process::id()), ..RunOptions::default() }
+    RunOptions {
+        pid: Some(std::process::id()),
+        ..RunOptions::default()
+    }
 }
 
 fn getppid(times: u32) {
@@ -251,13 +290,16 @@ fn getppid(times: u32) {
 #[test]
 fn counts_are_exact() {
     let Some(mut agent) = Agent::greeted() else { return };
-    for times in [1, 7_777, 300_000] {
+    // Those that fit the ring are all there, however busy this machine is; of more, what is missing is counted.
+    for (times, fit) in [(1, true), (7_777, true), (300_000, false)] {
         assert_eq!(agent.begin(&counting("syscalls", "sys_enter_getppid", None), own()), 1);
         getppid(times);
         agent.say(&HostMessage::Stop);
         let rest = agent.rest();
-        assert_eq!((rest.printed(), rest.reason()), (vec![times.to_string()], EndReason::Stopped));
-        assert_eq!(rest.lost, LostCounters::default());
+        let counted: u64 = rest.printed()[0].parse().expect("a number");
+        let lost: u64 = rest.lost.ring.iter().map(|(_, count)| count).sum();
+        assert_eq!((counted + lost, rest.reason()), (times as u64, EndReason::Stopped));
+        assert!(!fit || rest.lost == LostCounters::default(), "{:?}", rest.lost);
     }
     agent.end();
 }
@@ -276,7 +318,12 @@ fn all_system_calls() {
 #[test]
 fn fields_members_and_tasks() {
     let Some(mut agent) = Agent::greeted() else { return };
-    let member = |number| Field { kind: FieldKind::Member as u8, reserved: 0, number, name: 0 };
+    let member = |number| Field {
+        kind: FieldKind::Member as u8,
+        reserved: 0,
+        number,
+        name: 0,
+    };
     let handler = [
         Word::ad(Op::EvField, 1, 0),
         Word::ad(Op::EvField, 2, 1),
@@ -294,8 +341,18 @@ fn fields_members_and_tasks() {
     );
     program.bytes = b"sig".to_vec();
     program.consts = vec![Const::str(0, 3)];
-    let name = Field { kind: FieldKind::Name as u8, reserved: 0, number: 0, name: 0 };
-    let first = Field { kind: FieldKind::Arg as u8, reserved: 0, number: 1, name: Field::NO_NAME };
+    let name = Field {
+        kind: FieldKind::Name as u8,
+        reserved: 0,
+        number: 0,
+        name: 0,
+    };
+    let first = Field {
+        kind: FieldKind::Arg as u8,
+        reserved: 0,
+        number: 1,
+        name: Field::NO_NAME,
+    };
     // name, sig by name, pid by number, sc_arg1.
     program.fields = vec![member(0), name, first, member(6)];
     agent.begin(&program, RunOptions::default());
@@ -312,16 +369,30 @@ fn fields_members_and_tasks() {
 fn a_command_is_traced_and_ends_the_session() {
     let Some(mut agent) = Agent::greeted() else { return };
     let command = ["sh", "-c", "echo out; (exit 0); exit 3"].map(String::from).to_vec();
-    agent.begin(&counting("sched", "sched_process_exit", None), RunOptions { command, ..RunOptions::default() });
+    agent.begin(
+        &counting("sched", "sched_process_exit", None),
+        RunOptions {
+            command,
+            ..RunOptions::default()
+        },
+    );
     let rest = agent.rest();
-    assert_eq!((rest.reason(), rest.talk.as_slice()), (EndReason::Command, &b"out\n"[..]));
+    assert_eq!(
+        (rest.reason(), rest.talk.as_slice()),
+        (EndReason::Command, &b"out\n"[..])
+    );
     assert_eq!(rest.ending.as_ref().and_then(|ending| ending.command_status), Some(3));
     assert_eq!(rest.printed(), ["2"]);
-    let missing = RunOptions { command: vec!["no such program".into()], ..RunOptions::default() };
+    let missing = RunOptions {
+        command: vec!["no such program".into()],
+        ..RunOptions::default()
+    };
     let loaded = agent.load(&counting("sched", "sched_process_exit", None), missing);
     assert!(matches!(loaded, BoardMessage::Loaded { .. }));
     agent.say(&HostMessage::Start);
-    let BoardMessage::Refused(refusal) = agent.hear() else { panic!("not refused") };
+    let BoardMessage::Refused(refusal) = agent.hear() else {
+        panic!("not refused")
+    };
     assert_eq!(refusal.code, RefusalCode::NoCommand);
     agent.end();
 }
@@ -342,7 +413,10 @@ fn ticks_main_and_traps() {
         RETURN,
     ];
     let points = vec![vec![ProbePoint::Tick { period_ns: 2_000_000 }], vec![ProbePoint::End]];
-    agent.begin(&image(&[&attach_all(2), &tick, &print_count()], points), RunOptions::default());
+    agent.begin(
+        &image(&[&attach_all(2), &tick, &print_count()], points),
+        RunOptions::default(),
+    );
     let rest = agent.rest();
     assert_eq!((rest.printed(), rest.reason()), (vec!["3".into()], EndReason::Exit));
     assert_eq!(rest.ending.map(|ending| ending.status), Some(5));
@@ -353,15 +427,23 @@ fn ticks_main_and_traps() {
     agent.say(&HostMessage::Start);
     assert!(matches!(agent.hear(), BoardMessage::Started { .. }));
     let rest = agent.rest();
-    assert_eq!((rest.printed(), rest.reason()), (vec!["42".into()], EndReason::Finished));
+    assert_eq!(
+        (rest.printed(), rest.reason()),
+        (vec!["42".into()], EndReason::Finished)
+    );
 
     // A trap ends the session after trace_end.
     let divide = [Word::ad(Op::LoadI, 0, 0), Word::abc(Op::Div, 0, 0, 0), RETURN];
     let points = vec![vec![ProbePoint::Tick { period_ns: 1_000_000 }], vec![ProbePoint::End]];
-    agent.begin(&image(&[&attach_all(2), &divide, &print_count()], points), RunOptions::default());
+    agent.begin(
+        &image(&[&attach_all(2), &divide, &print_count()], points),
+        RunOptions::default(),
+    );
     let rest = agent.rest();
     assert_eq!(rest.printed(), ["Nil"]);
-    let EndReason::Trap { trap, function: 1, .. } = rest.reason() else { panic!("{:?}", rest.reason()) };
+    let EndReason::Trap { trap, function: 1, .. } = rest.reason() else {
+        panic!("{:?}", rest.reason())
+    };
     assert_eq!(trap, Trap::DivideByZero as u8);
     agent.end();
 }
@@ -369,7 +451,10 @@ fn ticks_main_and_traps() {
 #[test]
 fn profile_samples_every_cpu() {
     let Some(mut agent) = Agent::greeted() else { return };
-    let points = vec![vec![ProbePoint::Profile { period_ns: 1_000_000 }], vec![ProbePoint::End]];
+    let points = vec![
+        vec![ProbePoint::Profile { period_ns: 1_000_000 }],
+        vec![ProbePoint::End],
+    ];
     agent.begin(&image(&[&attach_all(2), &count_up(), &print_count()], points), own());
     let until = Instant::now() + Duration::from_millis(300);
     while Instant::now() < until {
@@ -384,14 +469,10 @@ fn profile_samples_every_cpu() {
 #[test]
 fn everything_at_once() {
     let Some(mut agent) = Agent::greeted() else { return };
-    let begun = Instant::now();
     let events = agent.begin(&counting("*", "*", None), RunOptions::default());
-    let armed = begun.elapsed();
     getppid(1000);
     agent.say(&HostMessage::Stop);
-    let stopped = Instant::now();
-    let rest = agent.rest();
-    println!("{events} events armed in {armed:?}, ended in {:?}: {:?}", stopped.elapsed(), rest.printed());
+    assert_eq!(agent.rest().reason(), EndReason::Stopped);
     assert!(events > 100);
     agent.end();
 }
@@ -405,24 +486,57 @@ fn refusals() {
     let kprobe = ProbePoint::Function { glob: "x".into() };
     let other = image(&[&attach_all(1), &count_up()], vec![vec![kprobe]]);
     assert_eq!(agent.refused(&other, nothing.clone()), (RefusalCode::WrongEngine, 0));
-    let kmod = RunOptions { engine: EngineChoice::Kmod, ..nothing.clone() };
-    assert_eq!(agent.refused(&counting("sched", "*", None), kmod).0, RefusalCode::NoEngine);
-    let elsewhere = Image { build_id: vec![1, 2, 3], ..counting("sched", "*", None) };
+    let kmod = RunOptions {
+        engine: EngineChoice::Kmod,
+        ..nothing.clone()
+    };
+    assert_eq!(
+        agent.refused(&counting("sched", "*", None), kmod).0,
+        RefusalCode::NoEngine
+    );
+    let elsewhere = Image {
+        build_id: vec![1, 2, 3],
+        ..counting("sched", "*", None)
+    };
     assert_eq!(agent.refused(&elsewhere, nothing.clone()).0, RefusalCode::WrongKernel);
-    let broken = Image { code: vec![Word(0xffff_ffff)], ..counting("sched", "*", None) };
+    let broken = Image {
+        code: vec![Word(0xffff_ffff)],
+        ..counting("sched", "*", None)
+    };
     assert_eq!(agent.refused(&broken, nothing.clone()).0, RefusalCode::Rule);
-    let lie = Packed { raw_len: u32::MAX, bytes: vec![1, 2, 3] };
-    agent.say(&HostMessage::Load { image: lie, options: nothing.clone() });
-    let BoardMessage::Refused(refusal) = agent.hear() else { panic!("not refused") };
+    let lie = Packed {
+        raw_len: u32::MAX,
+        bytes: vec![1, 2, 3],
+    };
+    agent.say(&HostMessage::Load {
+        image: lie,
+        options: nothing.clone(),
+    });
+    let BoardMessage::Refused(refusal) = agent.hear() else {
+        panic!("not refused")
+    };
     assert_eq!(refusal.code, RefusalCode::Malformed);
     for message in [HostMessage::Start, HostMessage::Stop, HostMessage::Abort] {
         agent.say(&message);
-        let BoardMessage::Refused(refusal) = agent.hear() else { panic!("not refused") };
+        let BoardMessage::Refused(refusal) = agent.hear() else {
+            panic!("not refused")
+        };
         assert_eq!(refusal.code, RefusalCode::OutOfOrder);
     }
     // As much memory as can be asked for: refused or not, as the board has it.
-    let limits = Limits { memory: u32::MAX, stack_slots: u32::MAX, call_depth: u32::MAX, ..Limits::default() };
-    match agent.load(&counting("sched", "*", None), RunOptions { limits, ..nothing.clone() }) {
+    let limits = Limits {
+        memory: u32::MAX,
+        stack_slots: u32::MAX,
+        call_depth: u32::MAX,
+        ..Limits::default()
+    };
+    match agent.load(
+        &counting("sched", "*", None),
+        RunOptions {
+            limits,
+            ..nothing.clone()
+        },
+    ) {
         BoardMessage::Refused(refusal) => assert_eq!(refusal.code, RefusalCode::NoMemory),
         _ => {
             agent.say(&HostMessage::Abort);
@@ -431,8 +545,13 @@ fn refusals() {
     }
     agent.load(&counting("sched", "sched_switch", Some("no_such_field == 1")), nothing);
     agent.say(&HostMessage::Start);
-    let BoardMessage::Refused(refusal) = agent.hear() else { panic!("not refused") };
-    assert_eq!((refusal.code, refusal.name.as_str()), (RefusalCode::BadFilter, "no_such_field == 1"));
+    let BoardMessage::Refused(refusal) = agent.hear() else {
+        panic!("not refused")
+    };
+    assert_eq!(
+        (refusal.code, refusal.name.as_str()),
+        (RefusalCode::BadFilter, "no_such_field == 1")
+    );
     agent.end();
 }
 
@@ -443,10 +562,14 @@ fn questions() {
         agent.say(&HostMessage::Ask { id: 9, question });
         let mut text = Vec::new();
         loop {
-            let BoardMessage::Answer { id: 9, last, answer } = agent.hear() else { panic!("no answer") };
+            let BoardMessage::Answer { id: 9, last, answer } = agent.hear() else {
+                panic!("no answer")
+            };
             match answer {
                 Answer::Text(part) => text.extend(part.unpack(1 << 20).expect("text")),
-                Answer::Abilities(all) => text.extend(all.iter().flat_map(|a| format!("{}={} ", a.name, a.yes).into_bytes())),
+                Answer::Abilities(all) => {
+                    text.extend(all.iter().flat_map(|a| format!("{}={} ", a.name, a.yes).into_bytes()))
+                }
                 Answer::Refused(refusal) => return format!("{:?}", refusal.code),
             }
             if last {
@@ -454,15 +577,39 @@ fn questions() {
             }
         }
     };
-    assert_eq!(ask(Question::Events { glob: "sched:sched_sw[i]tch".into() }), "sched:sched_switch\n");
-    let format = ask(Question::FormatOf { name: "sched:sched_switch".into() });
-    let id = format.lines().find_map(|line| line.strip_prefix("ID: ")).expect("an id").parse().expect("a number");
+    assert_eq!(
+        ask(Question::Events {
+            glob: "sched:sched_sw[i]tch".into()
+        }),
+        "sched:sched_switch\n"
+    );
+    let format = ask(Question::FormatOf {
+        name: "sched:sched_switch".into(),
+    });
+    let id = format
+        .lines()
+        .find_map(|line| line.strip_prefix("ID: "))
+        .expect("an id")
+        .parse()
+        .expect("a number");
     assert_eq!(ask(Question::Format { id }), format);
     assert_eq!(ask(Question::FormatOf { name: "../x:y".into() }), "NoSuchEvent");
     assert!(ask(Question::Abilities).contains("engine user=true"));
     assert!(ask(Question::Kallsyms).len() > 1 << 20);
-    assert_eq!(ask(Question::File { path: "/proc/sys/kernel/ostype".into(), limit: 3 }), "Lin");
-    assert_eq!(ask(Question::File { path: "/nowhere".into(), limit: 3 }), "System");
+    assert_eq!(
+        ask(Question::File {
+            path: "/proc/sys/kernel/ostype".into(),
+            limit: 3
+        }),
+        "Lin"
+    );
+    assert_eq!(
+        ask(Question::File {
+            path: "/nowhere".into(),
+            limit: 3
+        }),
+        "System"
+    );
     agent.end();
 }
 
@@ -477,10 +624,23 @@ fn garbage_is_survived() {
                 (seed >> 56) as u8
             })
             .collect();
-        agent.stdin.as_mut().expect("a pipe").write_all(&noise).expect("a living agent");
+        agent
+            .stdin
+            .as_mut()
+            .expect("a pipe")
+            .write_all(&noise)
+            .expect("a living agent");
     }
-    agent.stdin.as_mut().expect("a pipe").write_all(&[0, 0]).expect("a living agent");
-    agent.say(&HostMessage::Hello { major: MAJOR, minor: MINOR });
+    agent
+        .stdin
+        .as_mut()
+        .expect("a pipe")
+        .write_all(&[0, 0])
+        .expect("a living agent");
+    agent.say(&HostMessage::Hello {
+        major: MAJOR,
+        minor: MINOR,
+    });
     assert!(matches!(agent.hear(), BoardMessage::Hello(_)));
     for bytes in [&[][..], &[0xff], &[1, 0xff, 0xff, 0xff, 0xff, 0x0f], &[6, 1]] {
         agent.session.send(bytes).expect("a whole session");
@@ -492,7 +652,13 @@ fn garbage_is_survived() {
     for bit in 0..good.len() * 8 {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        agent.say(&HostMessage::Load { image: Packed { raw_len: bad.len() as u32, bytes: bad }, options: own() });
+        agent.say(&HostMessage::Load {
+            image: Packed {
+                raw_len: bad.len() as u32,
+                bytes: bad,
+            },
+            options: own(),
+        });
         if let BoardMessage::Loaded { .. } = agent.hear() {
             agent.say(&HostMessage::Start);
             let begun = matches!(agent.hear(), BoardMessage::Started { .. });

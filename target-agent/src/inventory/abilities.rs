@@ -14,7 +14,10 @@ use crate::sys::{Errno, file, process};
 /// Finds out all there is to know.
 pub fn survey() -> Vec<Ability> {
     let tracefs = Tracefs::find();
-    let stacks = Chains { kernel: true, user: true };
+    let stacks = Chains {
+        kernel: true,
+        user: true,
+    };
     let owner = opens(Attr::ring_owner(false, Chains::default(), 4096));
     let sample = match &tracefs {
         Ok(tracefs) => sample_event(tracefs, Chains::default()),
@@ -34,13 +37,26 @@ pub fn survey() -> Vec<Ability> {
             Ok(reason) => (true, reason),
             Err(reason) => (false, reason),
         };
-        out.push(Ability { name: name.to_string(), yes, reason });
+        out.push(Ability {
+            name: name.to_string(),
+            yes,
+            reason,
+        });
     };
     tell("engine user", engine);
     tell("engine kmod", Err("this agent drives no kernel module yet".to_string()));
     tell("root", root());
-    tell("tracefs", tracefs.as_ref().map(|t| t.root().to_string()).map_err(|errno| reason(*errno)));
-    tell("tracepoints", tracefs.as_ref().map_err(|errno| reason(*errno)).and_then(count_events));
+    tell(
+        "tracefs",
+        tracefs
+            .as_ref()
+            .map(|t| t.root().to_string())
+            .map_err(|errno| reason(*errno)),
+    );
+    tell(
+        "tracepoints",
+        tracefs.as_ref().map_err(|errno| reason(*errno)).and_then(count_events),
+    );
     tell("perf_event_open", owner);
     tell("raw samples", sample);
     tell("call chains", chains);
@@ -50,7 +66,10 @@ pub fn survey() -> Vec<Ability> {
     tell("module loading", module_loading());
     tell("kernel lockdown", lockdown());
     tell("cpus", Ok(alloc::format!("{} online", cpus::online().len())));
-    tell("memory", Ok(alloc::format!("{} KiB available", memory::available() >> 10)));
+    tell(
+        "memory",
+        Ok(alloc::format!("{} KiB available", memory::available() >> 10)),
+    );
     out
 }
 
@@ -64,7 +83,10 @@ fn opens(attr: Attr) -> Result<String, String> {
 
 /// Opens a sampled tracepoint that every kernel with tracepoints has.
 fn sample_event(tracefs: &Tracefs, chains: Chains) -> Result<String, String> {
-    let name = events::EventName { system: "sched".to_string(), event: "sched_switch".to_string() };
+    let name = events::EventName {
+        system: "sched".to_string(),
+        event: "sched_switch".to_string(),
+    };
     let id = events::id(tracefs, &name).map_err(|_| "the kernel has no sched:sched_switch".to_string())?;
     opens(Attr::tracepoint(id, chains, 4096)).map(|_| "tried with sched:sched_switch".to_string())
 }
@@ -91,8 +113,14 @@ fn paranoia() -> String {
 
 fn kernel_addresses() -> Result<String, String> {
     let start = file::read_file("/proc/kallsyms", 4096).map_err(reason)?;
-    let shown = start.split(|b| *b == b'\n').any(|line| line.iter().take_while(|b| **b != b' ').any(|b| *b != b'0'));
-    if shown { Ok("/proc/kallsyms".to_string()) } else { Err("hidden by kptr_restrict".to_string()) }
+    let shown = start
+        .split(|b| *b == b'\n')
+        .any(|line| line.iter().take_while(|b| **b != b' ').any(|b| *b != b'0'));
+    if shown {
+        Ok("/proc/kallsyms".to_string())
+    } else {
+        Err("hidden by kptr_restrict".to_string())
+    }
 }
 
 fn kernel_build_id() -> Result<String, String> {
@@ -136,6 +164,9 @@ mod tests {
     fn every_line_has_name_and_reason() {
         let all = super::survey();
         assert!(all.len() > 10);
-        assert!(all.iter().all(|ability| !ability.name.is_empty() && !ability.reason.is_empty()));
+        assert!(
+            all.iter()
+                .all(|ability| !ability.name.is_empty() && !ability.reason.is_empty())
+        );
     }
 }

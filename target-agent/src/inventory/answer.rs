@@ -54,12 +54,20 @@ pub fn answer(wire: &mut Wire<'_>, id: u32, question: &Question) -> Result<(), G
 }
 
 fn send_part(wire: &mut Wire<'_>, id: u32, last: bool, part: &[u8]) -> Result<(), Gone> {
-    wire.send(&BoardMessage::Answer { id, last, answer: Answer::Text(Packed::pack(part)) });
+    wire.send(&BoardMessage::Answer {
+        id,
+        last,
+        answer: Answer::Text(Packed::pack(part)),
+    });
     wire.settle(IN_FLIGHT)
 }
 
 fn send_refusal(wire: &mut Wire<'_>, id: u32, refusal: Refusal) {
-    wire.send(&BoardMessage::Answer { id, last: true, answer: Answer::Refused(refusal) });
+    wire.send(&BoardMessage::Answer {
+        id,
+        last: true,
+        answer: Answer::Refused(refusal),
+    });
 }
 
 /// Sends a file without ever holding more of it than a part.
@@ -113,7 +121,9 @@ fn tracefs() -> Result<Tracefs, Refusal> {
 fn event_names(pattern: &str) -> Result<Vec<u8>, Refusal> {
     let names = events::all(&tracefs()?);
     let names = names.map_err(|errno| refuse_errno(Stage::Ask, RefusalCode::System, errno, "available_events"))?;
-    let full = names.iter().map(|name| alloc::format!("{}:{}\n", name.system, name.event));
+    let full = names
+        .iter()
+        .map(|name| alloc::format!("{}:{}\n", name.system, name.event));
     let matching = full.filter(|line| glob::matches(pattern, line.trim_end()));
     Ok(matching.collect::<String>().into_bytes())
 }
@@ -126,10 +136,16 @@ fn format_by_id(id: u16) -> Result<Vec<u8>, Refusal> {
 
 fn format_by_name(name: &str) -> Result<Vec<u8>, Refusal> {
     let (system, event) = name.split_once(':').ok_or(no_event(Errno::EINVAL, 0, name))?;
-    let full = EventName { system: system.into(), event: event.into() };
+    let full = EventName {
+        system: system.into(),
+        event: event.into(),
+    };
     events::format_text(&tracefs()?, &full).map_err(|errno| no_event(errno, 0, name))
 }
 
 fn no_event(errno: Errno, detail: i64, name: &str) -> Refusal {
-    Refusal { errno: errno.into_raw(), ..refuse(Stage::Ask, RefusalCode::NoSuchEvent, detail, name) }
+    Refusal {
+        errno: errno.into_raw(),
+        ..refuse(Stage::Ask, RefusalCode::NoSuchEvent, detail, name)
+    }
 }

@@ -10,7 +10,9 @@ const NT_GNU_BUILD_ID: u32 = 3;
 
 /// Returns the running kernel's build id, empty if it has none to show.
 pub fn running() -> Vec<u8> {
-    find(&read_file("/sys/kernel/notes", 65_536).unwrap_or_default()).unwrap_or_default().to_vec()
+    find(&read_file("/sys/kernel/notes", 65_536).unwrap_or_default())
+        .unwrap_or_default()
+        .to_vec()
 }
 
 fn find(mut notes: &[u8]) -> Option<&[u8]> {

@@ -32,13 +32,22 @@ pub struct EventName {
 pub fn all(tracefs: &Tracefs) -> Result<Vec<EventName>> {
     let list = tracefs.read("available_events", MAX_LIST)?;
     let list = core::str::from_utf8(&list).map_err(|_| Errno::EILSEQ)?;
-    let names = list.lines().filter_map(|line| line.split_once(':')).filter(|(system, _)| *system != "ftrace");
-    Ok(names.map(|(system, event)| EventName { system: system.to_string(), event: event.to_string() }).collect())
+    let names = list
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(system, _)| *system != "ftrace");
+    Ok(names
+        .map(|(system, event)| EventName {
+            system: system.to_string(),
+            event: event.to_string(),
+        })
+        .collect())
 }
 
 /// Returns the events of `all` that match both globs.
 pub fn matching<'a>(all: &'a [EventName], system: &str, event: &str) -> impl Iterator<Item = &'a EventName> {
-    all.iter().filter(move |name| glob::matches(system, &name.system) && glob::matches(event, &name.event))
+    all.iter()
+        .filter(move |name| glob::matches(system, &name.system) && glob::matches(event, &name.event))
 }
 
 /// Returns the kernel's id of an event.
@@ -54,7 +63,10 @@ pub fn id(tracefs: &Tracefs, name: &EventName) -> Result<u32> {
 /// # Errors
 /// The kernel's errno; `EINVAL` for names that are none.
 pub fn format_text(tracefs: &Tracefs, name: &EventName) -> Result<Vec<u8>> {
-    if [&name.system, &name.event].iter().any(|part| part.contains('/') || part.starts_with('.')) {
+    if [&name.system, &name.event]
+        .iter()
+        .any(|part| part.contains('/') || part.starts_with('.'))
+    {
         return Err(Errno::EINVAL);
     }
     tracefs.read(&format!("events/{}/{}/format", name.system, name.event), MAX_FORMAT)
@@ -74,5 +86,8 @@ pub fn format(tracefs: &Tracefs, name: &EventName) -> Result<Format> {
 /// # Errors
 /// The kernel's errno; `ENOENT` if there is none.
 pub fn by_id(tracefs: &Tracefs, wanted: u32) -> Result<EventName> {
-    all(tracefs)?.into_iter().find(|name| id(tracefs, name) == Ok(wanted)).ok_or(Errno::ENOENT)
+    all(tracefs)?
+        .into_iter()
+        .find(|name| id(tracefs, name) == Ok(wanted))
+        .ok_or(Errno::ENOENT)
 }

@@ -77,14 +77,24 @@ impl Format {
 
     /// Returns the field with this name, an own one before a common one.
     pub fn field(&self, name: &[u8]) -> Option<&FieldFormat> {
-        self.own.iter().chain(&self.common).find(|field| field.name.as_bytes() == name)
+        self.own
+            .iter()
+            .chain(&self.common)
+            .find(|field| field.name.as_bytes() == name)
     }
 
     /// Returns name, type, offset, size and sign of every field, as `e.allfield` shows them.
     pub fn describe(&self) -> String {
         let mut out = String::new();
         for field in self.common.iter().chain(&self.own) {
-            let FieldFormat { name, kind, offset, size, signed, .. } = field;
+            let FieldFormat {
+                name,
+                kind,
+                offset,
+                size,
+                signed,
+                ..
+            } = field;
             let separator = if out.is_empty() { "" } else { " " };
             out += &alloc::format!("{separator}[{name}-{kind}-{offset}-{size}-{}]", *signed as u8);
         }
@@ -108,7 +118,14 @@ fn field_line(line: &str) -> Option<FieldFormat> {
     let (kind, name, array) = split_declaration(declaration)?;
     let (offset, size): (u32, u32) = (offset?, size?);
     let class = classify(&kind, array, size);
-    Some(FieldFormat { name, kind, offset, size, signed, class })
+    Some(FieldFormat {
+        name,
+        kind,
+        offset,
+        size,
+        signed,
+        class,
+    })
 }
 
 /// Splits a C declaration into type (with its array bounds), name and whether it is an array.
@@ -118,21 +135,35 @@ fn split_declaration(declaration: &str) -> Option<(String, String, bool)> {
         Some(at) if declaration.ends_with(']') => declaration.split_at(at),
         _ => (declaration, ""),
     };
-    let name_at = plain.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+    let name_at = plain
+        .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .map_or(0, |at| at + 1);
     let (kind, name) = plain.split_at(name_at);
     if name.is_empty() || kind.trim().is_empty() {
         return None;
     }
-    Some((alloc::format!("{}{bounds}", kind.trim()), name.to_string(), !bounds.is_empty()))
+    Some((
+        alloc::format!("{}{bounds}", kind.trim()),
+        name.to_string(),
+        !bounds.is_empty(),
+    ))
 }
 
 fn classify(kind: &str, array: bool, size: u32) -> Class {
     let is_char = |kind: &str| kind.split(['[', ' ']).any(|word| word == "char") && !kind.contains('*');
     if let Some(inner) = kind.strip_prefix("__data_loc ") {
-        return if is_char(inner) && size == 4 { Class::DataLocChars } else { Class::Bytes };
+        return if is_char(inner) && size == 4 {
+            Class::DataLocChars
+        } else {
+            Class::Bytes
+        };
     }
     if let Some(inner) = kind.strip_prefix("__rel_loc ") {
-        return if is_char(inner) && size == 4 { Class::RelLocChars } else { Class::Bytes };
+        return if is_char(inner) && size == 4 {
+            Class::RelLocChars
+        } else {
+            Class::Bytes
+        };
     }
     if array {
         let text = is_char(kind) && !kind.starts_with("unsigned");
@@ -166,8 +197,15 @@ mod tests {
     fn fields() {
         let format = Format::parse(OPENAT).expect("a format");
         assert_eq!(format.id, 650);
-        assert_eq!(format.common.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["common_type", "common_pid"]);
-        let own: Vec<_> = format.own.iter().map(|f| (f.name.as_str(), f.kind.as_str(), f.class)).collect();
+        assert_eq!(
+            format.common.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(),
+            ["common_type", "common_pid"]
+        );
+        let own: Vec<_> = format
+            .own
+            .iter()
+            .map(|f| (f.name.as_str(), f.kind.as_str(), f.class))
+            .collect();
         let expected = [
             ("__syscall_nr", "int", Class::Int),
             ("filename", "const char *", Class::Int),

@@ -26,7 +26,9 @@ pub fn numbers(path: &str) -> Result<Vec<u32>> {
         let mut rest = &buf[..got];
         // struct linux_dirent64: u64 ino, i64 off, u16 reclen, u8 type, then the name.
         while let Some(length) = rest.get(16..18).map(|l| u16::from_ne_bytes([l[0], l[1]]) as usize) {
-            let Some(entry) = rest.get(..length).filter(|e| e.len() > 19) else { break };
+            let Some(entry) = rest.get(..length).filter(|e| e.len() > 19) else {
+                break;
+            };
             let name: &[u8] = entry[19..].split(|b| *b == 0).next().unwrap_or_default();
             if let Some(number) = core::str::from_utf8(name).ok().and_then(|n| n.parse().ok()) {
                 out.push(number);

@@ -14,8 +14,13 @@ pub fn page_size() -> usize {
     const WORD: usize = size_of::<usize>();
     let vector = super::file::read_file("/proc/self/auxv", 4096).unwrap_or_default();
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0usize, |n, b| n << 8 | *b as usize);
-    let entry = vector.chunks_exact(2 * WORD).find(|entry| word(&entry[..WORD]) == AT_PAGESZ);
-    entry.map(|entry| word(&entry[WORD..])).filter(|size| size.is_power_of_two()).unwrap_or(4096)
+    let entry = vector
+        .chunks_exact(2 * WORD)
+        .find(|entry| word(&entry[..WORD]) == AT_PAGESZ);
+    entry
+        .map(|entry| word(&entry[WORD..]))
+        .filter(|size| size.is_power_of_two())
+        .unwrap_or(4096)
 }
 
 /// Maps `len` zeroed bytes; the caller unmaps them.
@@ -50,8 +55,14 @@ impl Words {
     /// # Errors
     /// The kernel's errno.
     pub fn zeroed(count: usize) -> Result<Words> {
-        let bytes = count.max(1).checked_mul(size_of::<u64>()).ok_or(syscalls::Errno::ENOMEM)?;
-        Ok(Words { start: anonymous(bytes)?, count: count.max(1) })
+        let bytes = count
+            .max(1)
+            .checked_mul(size_of::<u64>())
+            .ok_or(syscalls::Errno::ENOMEM)?;
+        Ok(Words {
+            start: anonymous(bytes)?,
+            count: count.max(1),
+        })
     }
 
     /// Borrows them.

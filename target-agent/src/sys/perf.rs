@@ -132,8 +132,16 @@ impl Attr {
 pub fn open(attr: &Attr, cpu: u32) -> Result<Fd> {
     const FD_CLOEXEC: usize = 8;
     // SAFETY: the kernel reads one attribute of the size it states.
-    let fd =
-        unsafe { syscall!(Sysno::perf_event_open, attr as *const Attr, -1isize, cpu as isize, -1isize, FD_CLOEXEC) }?;
+    let fd = unsafe {
+        syscall!(
+            Sysno::perf_event_open,
+            attr as *const Attr,
+            -1isize,
+            cpu as isize,
+            -1isize,
+            FD_CLOEXEC
+        )
+    }?;
     Ok(Fd::own(fd as i32))
 }
 
@@ -191,7 +199,11 @@ pub fn lost(event: &Fd) -> Option<u64> {
 pub fn enable_all(on: bool) -> Result<()> {
     const PR_TASK_PERF_EVENTS_DISABLE: usize = 31;
     const PR_TASK_PERF_EVENTS_ENABLE: usize = 32;
-    let option = if on { PR_TASK_PERF_EVENTS_ENABLE } else { PR_TASK_PERF_EVENTS_DISABLE };
+    let option = if on {
+        PR_TASK_PERF_EVENTS_ENABLE
+    } else {
+        PR_TASK_PERF_EVENTS_DISABLE
+    };
     // SAFETY: these options take no argument.
     unsafe { syscall!(Sysno::prctl, option, 0, 0, 0, 0) }?;
     Ok(())

@@ -39,7 +39,9 @@ impl Signals {
     /// The kernel's errno.
     pub fn take_over() -> Result<Signals> {
         set_disposition(SIGPIPE, true)?;
-        let mask: u64 = [SIGHUP, SIGINT, SIGTERM, SIGCHLD].iter().fold(0, |m, s| m | 1 << (s - 1));
+        let mask: u64 = [SIGHUP, SIGINT, SIGTERM, SIGCHLD]
+            .iter()
+            .fold(0, |m, s| m | 1 << (s - 1));
         // SAFETY: the kernel reads one 8-byte mask.
         unsafe { syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &mask as *const u64, 0, 8) }?;
         const SFD_NONBLOCK_CLOEXEC: usize = 0o2004000;

@@ -15,7 +15,10 @@ pub struct Timespec {
 impl Timespec {
     /// Converts nanoseconds.
     pub const fn from_ns(ns: u64) -> Timespec {
-        Timespec { seconds: (ns / 1_000_000_000) as isize, nanoseconds: (ns % 1_000_000_000) as isize }
+        Timespec {
+            seconds: (ns / 1_000_000_000) as isize,
+            nanoseconds: (ns % 1_000_000_000) as isize,
+        }
     }
 }
 

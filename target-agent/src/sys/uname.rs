@@ -27,5 +27,9 @@ pub fn uname() -> Uname {
         let bytes: &[u8] = raw[i * 65..(i + 1) * 65].split(|b| *b == 0).next().unwrap_or_default();
         String::from_utf8_lossy(bytes).into_owned()
     };
-    Uname { node: field(1), release: field(2), machine: field(4) }
+    Uname {
+        node: field(1),
+        release: field(2),
+        machine: field(4),
+    }
 }

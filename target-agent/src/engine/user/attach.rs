@@ -148,20 +148,20 @@ impl Attached {
         for cpu in how.cpus {
             let attr = Attr::ring_owner(how.tasks, how.chains, watermark);
             let owner = perf::open(&attr, *cpu).map_err(|errno| (errno, "perf_event_open"))?;
-            self.rings.push(Ring::map(&owner, pages, page).map_err(|errno| (errno, "mmap"))?);
+            self.rings
+                .push(Ring::map(&owner, pages, page).map_err(|errno| (errno, "mmap"))?);
             self.owners.push(owner);
         }
         Ok(())
     }
 
-    fn open_one(
-        &mut self,
-        source: usize,
-        cpu: usize,
-        how: &Opening<'_>,
-        watermark: u32,
-    ) -> Result<Event, Failure> {
-        let Source { what, filter, by_glob, attached } = &self.sources[source];
+    fn open_one(&mut self, source: usize, cpu: usize, how: &Opening<'_>, watermark: u32) -> Result<Event, Failure> {
+        let Source {
+            what,
+            filter,
+            by_glob,
+            attached,
+        } = &self.sources[source];
         let attr = match what {
             What::Event { id, .. } => Attr::tracepoint(*id, how.chains, watermark),
             What::Profile { period_ns } => Attr::profile((*period_ns).max(10_000), how.chains, watermark),
@@ -180,7 +180,9 @@ impl Attached {
                 return Err(refuse(Stage::Attach, RefusalCode::TooMany, first as i64, &name).into());
             }
             // Some events are not for everybody: a glob means those that are.
-            Err(errno @ (Errno::EINVAL | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOENT | Errno::EPERM)) if *by_glob => {
+            Err(errno @ (Errno::EINVAL | Errno::ENODEV | Errno::EOPNOTSUPP | Errno::ENOENT | Errno::EPERM))
+                if *by_glob =>
+            {
                 return Err(Failure::LeaveOut(errno));
             }
             Err(errno) => return Err(refuse_errno(Stage::Attach, open_code(errno), errno, &name).into()),
@@ -191,13 +193,20 @@ impl Attached {
             perf::set_filter(&fd, &full).map_err(|errno| match filter {
                 Some(text) => {
                     let refusal = refuse(Stage::Attach, RefusalCode::BadFilter, first as i64, text);
-                    Failure::from(Refusal { errno: errno.into_raw(), ..refusal })
+                    Failure::from(Refusal {
+                        errno: errno.into_raw(),
+                        ..refusal
+                    })
                 }
                 None => system(errno, "PERF_EVENT_IOC_SET_FILTER"),
             })?;
         }
         let id = perf::identifier(&fd).map_err(|errno| system(errno, "PERF_EVENT_IOC_ID"))?;
-        Ok(Event { id, source: source as u32, fd })
+        Ok(Event {
+            id,
+            source: source as u32,
+            fd,
+        })
     }
 
     /// Lets everything fire.
@@ -236,10 +245,16 @@ impl Attached {
         let mut totals = SortedMap::<u64>::default();
         for event in &self.events {
             let lost = perf::lost(&event.fd).unwrap_or(0);
-            let attached = self.sources[event.source as usize].attached.first().copied().unwrap_or_default();
+            let attached = self.sources[event.source as usize]
+                .attached
+                .first()
+                .copied()
+                .unwrap_or_default();
             *totals.entry(site_of(attached) as u32) += lost;
         }
-        totals.iter().for_each(|(site, total)| ledger.ring_total(site as u16, total));
+        totals
+            .iter()
+            .for_each(|(site, total)| ledger.ring_total(site as u16, total));
     }
 
     /// Returns the descriptors that become readable when a ring has filled to its watermark.
@@ -261,7 +276,11 @@ impl Drop for Attached {
         // Nothing fires any more from here on, whoever holds the descriptors how long.
         self.disable();
         // Without a closer it only takes longer.
-        let closer = if self.events.len() > FEW { process::Closer::start().ok() } else { None };
+        let closer = if self.events.len() > FEW {
+            process::Closer::start().ok()
+        } else {
+            None
+        };
         self.rings.clear();
         self.events.clear();
         self.owners.clear();

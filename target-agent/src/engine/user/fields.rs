@@ -19,10 +19,20 @@ enum Bound {
     Nil,
     Bool(bool),
     Count(i64),
-    Int { offset: u32, size: u32, signed: bool },
-    Chars { offset: u32, size: u32 },
+    Int {
+        offset: u32,
+        size: u32,
+        signed: bool,
+    },
+    Chars {
+        offset: u32,
+        size: u32,
+    },
     /// A word at `offset`; its own offset counts from `base`.
-    Located { offset: u32, base: u32 },
+    Located {
+        offset: u32,
+        base: u32,
+    },
     Name,
     AllField,
     PrintFmt,
@@ -41,15 +51,27 @@ pub struct Layout {
 impl Layout {
     /// Binds every reference of `code` to the event.
     pub fn bind(name: &EventName, format: &Format, code: &CodeRef<'_>) -> Layout {
-        let bound = code.fields.iter().map(|field| bind_one(name, format, code, field)).collect();
+        let bound = code
+            .fields
+            .iter()
+            .map(|field| bind_one(name, format, code, field))
+            .collect();
         let own = format.own.iter().map(place).collect();
         let describe = format.describe();
-        Layout { bound, own, name: name.event.clone(), describe, print_fmt: format.print_fmt.clone() }
+        Layout {
+            bound,
+            own,
+            name: name.event.clone(),
+            describe,
+            print_fmt: format.print_fmt.clone(),
+        }
     }
 
     /// Returns the value of the program's reference `index` in a raw record.
     pub fn value<'a>(&'a self, index: u16, raw: &'a [u8]) -> FieldValue<'a> {
-        self.bound.get(index as usize).map_or(FieldValue::Nil, |bound| self.read(bound, raw))
+        self.bound
+            .get(index as usize)
+            .map_or(FieldValue::Nil, |bound| self.read(bound, raw))
     }
 
     /// Returns the value of the own field with this number, from 0.
@@ -63,7 +85,9 @@ impl Layout {
             Bound::Nil => FieldValue::Nil,
             Bound::Bool(value) => FieldValue::Bool(value),
             Bound::Count(count) => FieldValue::Int(count),
-            Bound::Int { offset, size, signed } => int(raw, offset, size, signed).map_or(FieldValue::Nil, FieldValue::Int),
+            Bound::Int { offset, size, signed } => {
+                int(raw, offset, size, signed).map_or(FieldValue::Nil, FieldValue::Int)
+            }
             Bound::Chars { offset, size } => text(raw, offset, size),
             Bound::Located { offset, base } => match int(raw, offset, 4, false) {
                 Some(word) => text(raw, (word as u32 & 0xffff).saturating_add(base), word as u32 >> 16),
@@ -132,9 +156,17 @@ impl SystemCall {
 /// Finds the n-th argument, from 1: the n-th field behind the number, or an element of raw_syscalls' array.
 fn argument(format: &Format, n: u32) -> Bound {
     const ARGUMENTS: u32 = 6;
-    if let Some(args) = format.own.iter().find(|field| field.name == "args" && field.class == Class::Bytes) {
+    if let Some(args) = format
+        .own
+        .iter()
+        .find(|field| field.name == "args" && field.class == Class::Bytes)
+    {
         let size = args.size / ARGUMENTS;
-        return Bound::Int { offset: args.offset + (n - 1) * size, size, signed: false };
+        return Bound::Int {
+            offset: args.offset + (n - 1) * size,
+            size,
+            signed: false,
+        };
     }
     match format.own.get(n as usize).map(place) {
         Some(bound @ Bound::Int { .. }) => bound,
@@ -144,12 +176,21 @@ fn argument(format: &Format, n: u32) -> Bound {
 }
 
 fn place(field: &FieldFormat) -> Bound {
-    let &FieldFormat { offset, size, signed, class, .. } = field;
+    let &FieldFormat {
+        offset,
+        size,
+        signed,
+        class,
+        ..
+    } = field;
     match class {
         Class::Int => Bound::Int { offset, size, signed },
         Class::Chars => Bound::Chars { offset, size },
         Class::DataLocChars => Bound::Located { offset, base: 0 },
-        Class::RelLocChars => Bound::Located { offset, base: offset.saturating_add(4) },
+        Class::RelLocChars => Bound::Located {
+            offset,
+            base: offset.saturating_add(4),
+        },
         Class::Bytes => Bound::Nil,
     }
 }
@@ -159,7 +200,10 @@ fn int(raw: &[u8], offset: u32, size: u32, signed: bool) -> Option<i64> {
     let value = match *bytes {
         [a] => (a as i64, a as i8 as i64),
         [a, b] => (u16::from_ne_bytes([a, b]) as i64, i16::from_ne_bytes([a, b]) as i64),
-        [a, b, c, d] => (u32::from_ne_bytes([a, b, c, d]) as i64, i32::from_ne_bytes([a, b, c, d]) as i64),
+        [a, b, c, d] => (
+            u32::from_ne_bytes([a, b, c, d]) as i64,
+            i32::from_ne_bytes([a, b, c, d]) as i64,
+        ),
         _ => {
             let word = i64::from_ne_bytes(bytes.try_into().ok()?);
             (word, word)
@@ -218,18 +262,31 @@ mod tests {
             globals: 0,
             probes: 0,
         };
-        let name = EventName { system: system.into(), event: event.into() };
+        let name = EventName {
+            system: system.into(),
+            event: event.into(),
+        };
         let layout = Layout::bind(&name, &Format::parse(TEXT).expect("a format"), &code);
         let all = (0..fields.len()).map(|i| format!("{:?}", layout.value(i as u16, raw)));
         all.map(|v| v.replace("Str([", "").replace("])", "")).collect()
     }
 
     fn arg(number: u16) -> Field {
-        Field { kind: FieldKind::Arg as u8, reserved: 0, number, name: Field::NO_NAME }
+        Field {
+            kind: FieldKind::Arg as u8,
+            reserved: 0,
+            number,
+            name: Field::NO_NAME,
+        }
     }
 
     fn member(member: EventMember) -> Field {
-        Field { kind: FieldKind::Member as u8, reserved: 0, number: member as u16, name: 0 }
+        Field {
+            kind: FieldKind::Member as u8,
+            reserved: 0,
+            number: member as u16,
+            name: 0,
+        }
     }
 
     #[test]
@@ -252,7 +309,12 @@ mod tests {
 
     #[test]
     fn by_name() {
-        let name = Field { kind: FieldKind::Name as u8, reserved: 0, number: 0, name: 0 };
+        let name = Field {
+            kind: FieldKind::Name as u8,
+            reserved: 0,
+            number: 0,
+            name: 0,
+        };
         assert_eq!(values("a", "b", &raw(), &[name], b"common_pid"), ["Int(-7)"]);
         assert_eq!(values("a", "b", &raw(), &[name], b"nr"), ["Int(42)"]);
         assert_eq!(values("a", "b", &raw(), &[name], b"none"), ["Nil"]);

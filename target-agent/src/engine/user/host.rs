@@ -52,7 +52,16 @@ impl Occasion<'_> {
     /// No event: main, ticks and end run in the agent's name.
     pub fn none(time: u64) -> Occasion<'static> {
         let pid = process::pid();
-        Occasion { sample: Sample { time, pid, tid: pid, ..Sample::default() }, name: None, layout: None }
+        Occasion {
+            sample: Sample {
+                time,
+                pid,
+                tid: pid,
+                ..Sample::default()
+            },
+            name: None,
+            layout: None,
+        }
     }
 }
 
@@ -76,7 +85,11 @@ impl Host for UserHost<'_> {
     }
 
     fn wall_ns(&self) -> u64 {
-        let at = if self.in_event() { self.occasion.sample.time } else { time::monotonic_ns() };
+        let at = if self.in_event() {
+            self.occasion.sample.time
+        } else {
+            time::monotonic_ns()
+        };
         at.wrapping_add(self.around.wall_offset)
     }
 
@@ -122,11 +135,15 @@ impl Host for UserHost<'_> {
     }
 
     fn event_field(&self, index: u16, _field: Field) -> FieldValue<'_> {
-        self.occasion.layout.map_or(FieldValue::Nil, |layout| layout.value(index, self.occasion.sample.raw))
+        self.occasion
+            .layout
+            .map_or(FieldValue::Nil, |layout| layout.value(index, self.occasion.sample.raw))
     }
 
     fn event_field_number(&self, number: i64) -> FieldValue<'_> {
-        self.occasion.layout.map_or(FieldValue::Nil, |layout| layout.own_value(number, self.occasion.sample.raw))
+        self.occasion.layout.map_or(FieldValue::Nil, |layout| {
+            layout.own_value(number, self.occasion.sample.raw)
+        })
     }
 
     fn event_raw(&self) -> Option<(u16, &[u8])> {
@@ -151,7 +168,10 @@ impl Host for UserHost<'_> {
             }
             *address < CONTEXT_MARKS && context == wanted
         });
-        out.iter_mut().zip(inside.skip(skip)).map(|(to, from)| *to = from).count()
+        out.iter_mut()
+            .zip(inside.skip(skip))
+            .map(|(to, from)| *to = from)
+            .count()
     }
 
     fn read_str<'b>(&self, user: bool, address: u64, buf: &'b mut [u8]) -> &'b [u8] {
@@ -183,7 +203,11 @@ impl Host for UserHost<'_> {
     }
 
     fn emit(&self, record: &[u8]) -> Result<(), RecordLost> {
-        if self.around.outbox.borrow_mut().push(record) { Ok(()) } else { Err(RecordLost) }
+        if self.around.outbox.borrow_mut().push(record) {
+            Ok(())
+        } else {
+            Err(RecordLost)
+        }
     }
 
     fn attach(&self, probe: u16, attached: u16) -> Result<(), Trap> {

@@ -31,6 +31,9 @@ impl LostLedger {
 
     /// Returns all counts.
     pub fn counters(&self) -> LostCounters {
-        LostCounters { ring: self.ring.iter().map(|(probe, count)| (probe as u16, count)).collect(), ..self.other.clone() }
+        LostCounters {
+            ring: self.ring.iter().map(|(probe, count)| (probe as u16, count)).collect(),
+            ..self.other.clone()
+        }
     }
 }

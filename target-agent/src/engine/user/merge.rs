@@ -11,7 +11,10 @@ pub trait Queue {
 
 /// Returns the number of the queue with the earliest entry that is not later than `limit`.
 pub fn earliest<Q: Queue>(queues: &mut [Q], limit: u64) -> Option<usize> {
-    let fronts = queues.iter_mut().enumerate().filter_map(|(i, queue)| Some((queue.front_time()?, i)));
+    let fronts = queues
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(i, queue)| Some((queue.front_time()?, i)));
     fronts.min().filter(|(time, _)| *time <= limit).map(|(_, i)| i)
 }
 
@@ -28,7 +31,11 @@ mod tests {
 
     #[test]
     fn in_order_up_to_the_limit() {
-        let mut queues = [VecDeque::from([1, 4, 9]), VecDeque::from([]), VecDeque::from([2, 4, 5, 12])];
+        let mut queues = [
+            VecDeque::from([1, 4, 9]),
+            VecDeque::from([]),
+            VecDeque::from([2, 4, 5, 12]),
+        ];
         let mut out = Vec::new();
         while let Some(i) = earliest(&mut queues, 9) {
             out.push((i, queues[i].pop_front().expect("an entry")));

@@ -22,8 +22,16 @@ pub struct Needs {
 impl Needs {
     /// Looks through a program.
     pub fn of(code: &CodeRef<'_>) -> Needs {
-        let called = code.code.iter().filter(|word| word.op() == Some(Op::CallBuiltin)).map(|word| word.c());
-        let held = code.consts.iter().filter(|c| c.kind == ConstKind::Builtin as u32).map(|c| c.value as u8);
+        let called = code
+            .code
+            .iter()
+            .filter(|word| word.op() == Some(Op::CallBuiltin))
+            .map(|word| word.c());
+        let held = code
+            .consts
+            .iter()
+            .filter(|c| c.kind == ConstKind::Builtin as u32)
+            .map(|c| c.value as u8);
         let mut needs = Needs::default();
         for builtin in called.chain(held).filter_map(Builtin::from_number) {
             match builtin {

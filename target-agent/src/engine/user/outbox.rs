@@ -22,7 +22,12 @@ pub struct Outbox {
 impl Outbox {
     /// Makes an outbox for `bound` bytes.
     pub fn new(bound: usize) -> Outbox {
-        Outbox { batches: VecDeque::new(), held: 0, bound, dropped: 0 }
+        Outbox {
+            batches: VecDeque::new(),
+            held: 0,
+            bound,
+            dropped: 0,
+        }
     }
 
     /// Takes a record; false, and counted, if there is no room.

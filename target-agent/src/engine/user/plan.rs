@@ -111,7 +111,9 @@ impl Plan {
                         let Some(catalog) = catalog else { continue };
                         let by_glob = is_glob(system, event);
                         for name in events::matching(&catalog.events, system, event) {
-                            let Ok(id) = events::id(&catalog.tracefs, name) else { continue };
+                            let Ok(id) = events::id(&catalog.tracefs, name) else {
+                                continue;
+                            };
                             let source = plan.source(name, id, filter.as_deref(), by_glob);
                             // Two EVENTDEFs of one site may name the same event: its handler still runs once.
                             if !source.attached.contains(&number) {
@@ -127,14 +129,22 @@ impl Plan {
                     ProbePoint::Profile { period_ns } => {
                         let what = What::Profile { period_ns: *period_ns };
                         let attached = alloc::vec![number];
-                        plan.sources.push(Source { what, filter: None, attached, by_glob: false });
+                        plan.sources.push(Source {
+                            what,
+                            filter: None,
+                            attached,
+                            by_glob: false,
+                        });
                         count += 1;
                     }
                     ProbePoint::End => plan.ends.push(number),
                     _ => return Err(wrong_engine(*site)),
                 }
             }
-            plan.armed.push(Armed { probe: *site, events: count });
+            plan.armed.push(Armed {
+                probe: *site,
+                events: count,
+            });
         }
         Ok(plan)
     }
@@ -146,9 +156,18 @@ impl Plan {
             What::Profile { .. } => false,
         };
         let at = self.sources.iter().position(same).unwrap_or_else(|| {
-            let what = What::Event { name: name.clone(), id, layout: OnceCell::new() };
+            let what = What::Event {
+                name: name.clone(),
+                id,
+                layout: OnceCell::new(),
+            };
             let filter = filter.map(ToString::to_string);
-            self.sources.push(Source { what, filter, attached: Vec::new(), by_glob });
+            self.sources.push(Source {
+                what,
+                filter,
+                attached: Vec::new(),
+                by_glob,
+            });
             self.sources.len() - 1
         });
         &mut self.sources[at]
@@ -166,7 +185,9 @@ pub fn check(probes: &[Probe], code: &CodeRef<'_>, catalog: Option<&Catalog>) ->
             if !point.kind().user_engine() {
                 return Err(wrong_engine(site as u16));
             }
-            let (ProbePoint::Tracepoint { system, event, .. }, Some(catalog)) = (point, catalog) else { continue };
+            let (ProbePoint::Tracepoint { system, event, .. }, Some(catalog)) = (point, catalog) else {
+                continue;
+            };
             if events::matching(&catalog.events, system, event).next().is_none() {
                 let name = alloc::format!("{system}:{event}");
                 let missing = refuse(Stage::Attach, RefusalCode::NoSuchEvent, site as i64, &name);
@@ -185,7 +206,10 @@ pub fn check(probes: &[Probe], code: &CodeRef<'_>, catalog: Option<&Catalog>) ->
 
 /// Returns true if any site needs the list of events.
 pub fn needs_events(probes: &[Probe]) -> bool {
-    probes.iter().flat_map(|probe| &probe.points).any(|point| matches!(point, ProbePoint::Tracepoint { .. }))
+    probes
+        .iter()
+        .flat_map(|probe| &probe.points)
+        .any(|point| matches!(point, ProbePoint::Tracepoint { .. }))
 }
 
 fn is_glob(system: &str, event: &str) -> bool {
@@ -198,12 +222,21 @@ fn wrong_engine(site: u16) -> Refusal {
 
 /// Returns the event if the program can only ever see this one.
 fn only_event(probes: &[Probe]) -> Option<(usize, EventName)> {
-    let points = probes.iter().enumerate().flat_map(|(site, probe)| probe.points.iter().map(move |point| (site, point)));
+    let points = probes
+        .iter()
+        .enumerate()
+        .flat_map(|(site, probe)| probe.points.iter().map(move |point| (site, point)));
     let mut found = None;
     for (site, point) in points {
         match point {
             ProbePoint::Tracepoint { system, event, .. } if !is_glob(system, event) && found.is_none() => {
-                found = Some((site, EventName { system: system.to_string(), event: event.to_string() }));
+                found = Some((
+                    site,
+                    EventName {
+                        system: system.to_string(),
+                        event: event.to_string(),
+                    },
+                ));
             }
             ProbePoint::Tick { .. } | ProbePoint::End => {}
             _ => return None,
@@ -214,13 +247,21 @@ fn only_event(probes: &[Probe]) -> Option<(usize, EventName)> {
 
 fn check_fields(site: usize, name: &EventName, code: &CodeRef<'_>, catalog: &Catalog) -> Result<(), Refusal> {
     // Only `evfield` is sure to mean the event; a member of a value may be a table's.
-    let read = code.code.iter().filter(|word| word.op() == Some(Op::EvField)).map(|word| word.d() as usize);
-    let named = read.filter_map(|index| code.fields.get(index)).filter(|field| field.kind == FieldKind::Name as u8);
+    let read = code
+        .code
+        .iter()
+        .filter(|word| word.op() == Some(Op::EvField))
+        .map(|word| word.d() as usize);
+    let named = read
+        .filter_map(|index| code.fields.get(index))
+        .filter(|field| field.kind == FieldKind::Name as u8);
     let mut named = named.filter_map(|field| code.str_const(field.name as usize)).peekable();
     if named.peek().is_none() {
         return Ok(());
     }
-    let Ok(format) = events::format(&catalog.tracefs, name) else { return Ok(()) };
+    let Ok(format) = events::format(&catalog.tracefs, name) else {
+        return Ok(());
+    };
     match named.find(|field| format.field(field).is_none()) {
         Some(field) => {
             let text = alloc::format!("{}:{}.{}", name.system, name.event, String::from_utf8_lossy(field));
@@ -235,7 +276,11 @@ mod tests {
     use super::*;
 
     fn tracepoint(system: &str, event: &str) -> ProbePoint {
-        ProbePoint::Tracepoint { system: system.into(), event: event.into(), filter: None }
+        ProbePoint::Tracepoint {
+            system: system.into(),
+            event: event.into(),
+            filter: None,
+        }
     }
 
     fn site(points: Vec<ProbePoint>) -> Probe {
@@ -244,8 +289,14 @@ mod tests {
 
     #[test]
     fn the_only_event() {
-        let one = [site(vec![ProbePoint::End]), site(vec![tracepoint("sched", "sched_switch")])];
-        assert_eq!(only_event(&one).map(|(site, name)| (site, name.event)), Some((1, "sched_switch".into())));
+        let one = [
+            site(vec![ProbePoint::End]),
+            site(vec![tracepoint("sched", "sched_switch")]),
+        ];
+        assert_eq!(
+            only_event(&one).map(|(site, name)| (site, name.event)),
+            Some((1, "sched_switch".into()))
+        );
         let two = [site(vec![tracepoint("a", "b"), tracepoint("a", "c")])];
         assert!(only_event(&two).is_none());
         assert!(only_event(&[site(vec![tracepoint("a", "*")])]).is_none());
@@ -254,7 +305,10 @@ mod tests {
 
     #[test]
     fn ticks_and_ends_need_no_kernel() {
-        let probes = [site(vec![ProbePoint::End]), site(vec![ProbePoint::Tick { period_ns: 5 }])];
+        let probes = [
+            site(vec![ProbePoint::End]),
+            site(vec![ProbePoint::Tick { period_ns: 5 }]),
+        ];
         let plan = Plan::make(&probes, &[1, 0, 1], None).expect("a plan");
         assert_eq!((plan.ticks, plan.ends), (vec![(0, 5), (2, 5)], vec![1]));
         let counts: Vec<_> = plan.armed.iter().map(|armed| (armed.probe, armed.events)).collect();
@@ -264,7 +318,10 @@ mod tests {
 
     #[test]
     fn other_kinds_are_refused_with_their_site() {
-        let probes = [site(vec![ProbePoint::End]), site(vec![ProbePoint::Function { glob: "x".into() }])];
+        let probes = [
+            site(vec![ProbePoint::End]),
+            site(vec![ProbePoint::Function { glob: "x".into() }]),
+        ];
         let refusal = Plan::make(&probes, &[1], None).expect_err("a refusal");
         assert_eq!((refusal.code, refusal.detail), (RefusalCode::WrongEngine, 1));
     }

@@ -55,7 +55,14 @@ impl Ring {
     pub fn map(owner: &Fd, pages: u32, page: usize) -> Result<Ring> {
         let memory = Memory::Mapped(Mapping::shared(owner.raw(), (pages as usize + 1) * page)?);
         let size = pages as u64 * page as u64;
-        Ok(Ring { memory, control: page, size, tail: 0, head: 0, front: Vec::new() })
+        Ok(Ring {
+            memory,
+            control: page,
+            size,
+            tail: 0,
+            head: 0,
+            front: Vec::new(),
+        })
     }
 
     /// Looks how far the kernel has written.
@@ -145,7 +152,14 @@ mod tests {
         }
         words[DATA_HEAD / 8] = start + bytes.len() as u64;
         let memory = Memory::Owned(words);
-        Ring { memory, control: CONTROL, size: SIZE as u64, tail: start, head: start, front: Vec::new() }
+        Ring {
+            memory,
+            control: CONTROL,
+            size: SIZE as u64,
+            tail: start,
+            head: start,
+            front: Vec::new(),
+        }
     }
 
     #[test]

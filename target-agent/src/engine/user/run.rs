@@ -51,7 +51,9 @@ impl Scope {
     }
 
     fn note(&mut self, record: &RingRecord<'_>) {
-        let (true, Some(only)) = (self.follow, &mut self.only) else { return };
+        let (true, Some(only)) = (self.follow, &mut self.only) else {
+            return;
+        };
         if let RingRecord::Fork { pid, parent_pid, .. } = record
             && only.contains(parent_pid)
             && !only.contains(pid)
@@ -96,7 +98,9 @@ impl Running<'_> {
         }
         let mut record = Vec::new();
         for _ in 0..BURST {
-            let Some(ring) = merge::earliest(&mut self.attached.rings, limit) else { return Ok(false) };
+            let Some(ring) = merge::earliest(&mut self.attached.rings, limit) else {
+                return Ok(false);
+            };
             if self.attached.rings[ring].take(&mut record) {
                 self.handle(&record)?;
             }
@@ -126,7 +130,10 @@ impl Running<'_> {
     /// # Errors
     /// Why the program stopped.
     pub fn run(&self, attached: u16, occasion: Occasion<'_>) -> Result<(), Stop> {
-        let host = UserHost { around: self.around, occasion };
+        let host = UserHost {
+            around: self.around,
+            occasion,
+        };
         match self.vm.run_attached(&host, FRAME, attached) {
             Ok(Outcome::Done) => Ok(()),
             Ok(Outcome::Exit(status)) => Err(Stop::Exit(status)),
@@ -143,8 +150,13 @@ impl Running<'_> {
         match sample::decode(record, self.chains) {
             RingRecord::Sample(sample) => self.handle_sample(sample),
             RingRecord::Lost { id, count } => {
-                let source = self.attached.source_of(id).and_then(|source| self.attached.sources.get(source));
-                let attached = source.and_then(|source| source.attached.first().copied()).unwrap_or_default();
+                let source = self
+                    .attached
+                    .source_of(id)
+                    .and_then(|source| self.attached.sources.get(source));
+                let attached = source
+                    .and_then(|source| source.attached.first().copied())
+                    .unwrap_or_default();
                 self.lost.ring_full(self.site_of(attached), count);
                 Ok(())
             }
@@ -157,11 +169,15 @@ impl Running<'_> {
     }
 
     fn handle_sample(&mut self, sample: Sample<'_>) -> Result<(), Stop> {
-        let Some(source) = self.attached.source_of(sample.id) else { return Ok(()) };
+        let Some(source) = self.attached.source_of(sample.id) else {
+            return Ok(());
+        };
         if !self.scope.takes(sample.pid) {
             return Ok(());
         }
-        let Some(source) = self.attached.sources.get(source) else { return Ok(()) };
+        let Some(source) = self.attached.sources.get(source) else {
+            return Ok(());
+        };
         self.events += 1;
         let occasion = match &source.what {
             What::Event { name, layout, .. } => {
@@ -169,9 +185,17 @@ impl Running<'_> {
                     let format = events::format(&self.catalog?.tracefs, name).ok()?;
                     Some(Layout::bind(name, &format, &self.code))
                 });
-                Occasion { sample, name: Some(&name.event), layout: layout.as_ref() }
+                Occasion {
+                    sample,
+                    name: Some(&name.event),
+                    layout: layout.as_ref(),
+                }
             }
-            What::Profile { .. } => Occasion { sample, name: Some("profile"), layout: None },
+            What::Profile { .. } => Occasion {
+                sample,
+                name: Some("profile"),
+                layout: None,
+            },
         };
         for attached in &source.attached {
             self.run(*attached, occasion)?;

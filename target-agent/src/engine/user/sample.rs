@@ -101,11 +101,24 @@ fn decode_known(record: &[u8], chains: bool) -> Option<RingRecord<'_>> {
             let name = record.get(HEADER + 8..record.len().checked_sub(TRAILER)?)?;
             let name = name.split(|b| *b == 0).next()?;
             let exec = word32(record, 4)? as u16 & MISC_COMM_EXEC != 0;
-            RingRecord::Comm { pid: at(0)?, tid: at(4)?, name, exec }
+            RingRecord::Comm {
+                pid: at(0)?,
+                tid: at(4)?,
+                name,
+                exec,
+            }
         }
-        KIND_FORK => RingRecord::Fork { pid: at(0)?, parent_pid: at(4)?, tid: at(8)?, parent_tid: at(12)? },
+        KIND_FORK => RingRecord::Fork {
+            pid: at(0)?,
+            parent_pid: at(4)?,
+            tid: at(8)?,
+            parent_tid: at(12)?,
+        },
         KIND_EXIT => RingRecord::Exit { tid: at(8)? },
-        KIND_LOST => RingRecord::Lost { id: word64(record, HEADER)?, count: word64(record, HEADER + 8)? },
+        KIND_LOST => RingRecord::Lost {
+            id: word64(record, HEADER)?,
+            count: word64(record, HEADER + 8)?,
+        },
         _ => RingRecord::Other,
     };
     Some(known)
@@ -145,11 +158,11 @@ fn word64(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A record of the kind, its body and nothing else, sized up to eight bytes.
-    pub fn record(kind: u32, misc: u16, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn record(kind: u32, misc: u16, body: &[u8]) -> Vec<u8> {
         let size = (HEADER + body.len()).next_multiple_of(8);
         let mut out = Vec::new();
         out.extend(kind.to_ne_bytes());
@@ -160,7 +173,7 @@ pub mod tests {
         out
     }
 
-    pub fn sample_record(id: u64, time: u64, chain: Option<&[u64]>, raw: &[u8]) -> Vec<u8> {
+    pub(crate) fn sample_record(id: u64, time: u64, chain: Option<&[u64]>, raw: &[u8]) -> Vec<u8> {
         let mut body = Vec::new();
         body.extend(id.to_ne_bytes());
         body.extend(100u32.to_ne_bytes());
@@ -183,11 +196,21 @@ pub mod tests {
     #[test]
     fn samples() {
         let bytes = sample_record(7, 123, None, &[1, 2, 3, 4]);
-        let expected = Sample { id: 7, pid: 100, tid: 101, time: 123, cpu: 3, chain: &[], raw: &[1, 2, 3, 4] };
+        let expected = Sample {
+            id: 7,
+            pid: 100,
+            tid: 101,
+            time: 123,
+            cpu: 3,
+            chain: &[],
+            raw: &[1, 2, 3, 4],
+        };
         assert_eq!(decode(&bytes, false), RingRecord::Sample(expected));
         assert_eq!(time_of(&bytes), 123);
         let bytes = sample_record(7, 123, Some(&[1, 2]), &[9; 12]);
-        let RingRecord::Sample(sample) = decode(&bytes, true) else { panic!("a sample") };
+        let RingRecord::Sample(sample) = decode(&bytes, true) else {
+            panic!("a sample")
+        };
         assert_eq!((sample.chain.len(), sample.raw), (16, &[9; 12][..]));
         for cut in 0..48 {
             assert_eq!(decode(&bytes[..cut], true), RingRecord::Other, "{cut}");
@@ -207,19 +230,35 @@ pub mod tests {
         body.extend(b"cat\0\0\0\0\0");
         body.extend(trailer(55));
         let bytes = record(3, 1 << 13, &body);
-        assert_eq!(decode(&bytes, false), RingRecord::Comm { pid: 100, tid: 101, name: b"cat", exec: true });
+        assert_eq!(
+            decode(&bytes, false),
+            RingRecord::Comm {
+                pid: 100,
+                tid: 101,
+                name: b"cat",
+                exec: true
+            }
+        );
         assert_eq!(time_of(&bytes), 55);
 
         let mut body = [5u32, 4, 6, 3].iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<_>>();
         body.extend(9u64.to_ne_bytes());
         body.extend(trailer(9));
-        let fork = RingRecord::Fork { pid: 5, tid: 6, parent_pid: 4, parent_tid: 3 };
+        let fork = RingRecord::Fork {
+            pid: 5,
+            tid: 6,
+            parent_pid: 4,
+            parent_tid: 3,
+        };
         assert_eq!(decode(&record(7, 0, &body), false), fork);
         assert_eq!(decode(&record(4, 0, &body), false), RingRecord::Exit { tid: 6 });
 
         let mut body = [7u64, 40].iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<_>>();
         body.extend(trailer(10));
-        assert_eq!(decode(&record(2, 0, &body), false), RingRecord::Lost { id: 7, count: 40 });
+        assert_eq!(
+            decode(&record(2, 0, &body), false),
+            RingRecord::Lost { id: 7, count: 40 }
+        );
         assert_eq!(decode(&record(99, 0, &body), false), RingRecord::Other);
         assert_eq!(decode(&[], false), RingRecord::Other);
         assert_eq!(time_of(&[0; 12]), 0);

@@ -30,7 +30,10 @@ pub struct Tasks {
 impl Tasks {
     /// Learns of the tasks there are, as far as the program can ask for it.
     pub fn survey(needs: Needs) -> Tasks {
-        let mut tasks = Tasks { needs, ..Tasks::default() };
+        let mut tasks = Tasks {
+            needs,
+            ..Tasks::default()
+        };
         if !needs.execname && !needs.uid {
             return tasks;
         }
@@ -61,7 +64,12 @@ impl Tasks {
                     fresh.into_iter().for_each(|uid| self.users.insert(pid, uid));
                 }
             }
-            RingRecord::Fork { pid, tid, parent_pid, parent_tid } => {
+            RingRecord::Fork {
+                pid,
+                tid,
+                parent_pid,
+                parent_tid,
+            } => {
                 if let Some(name) = self.names.get(parent_tid) {
                     self.names.insert(tid, name);
                 }
@@ -128,7 +136,12 @@ fn read_uid(pid: u32) -> Option<u32> {
     let text = file::read_file(&format!("/proc/{pid}/status"), 4096).ok()?;
     let text = core::str::from_utf8(&text).ok()?;
     // `Uid:` real effective saved file-system.
-    text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().next()?.parse().ok()
+    text.lines()
+        .find_map(|line| line.strip_prefix("Uid:"))?
+        .split_ascii_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -137,14 +150,35 @@ mod tests {
 
     #[test]
     fn names_follow_births_and_execs() {
-        let needs = Needs { execname: true, ..Needs::default() };
-        let mut tasks = Tasks { needs, ..Tasks::default() };
+        let needs = Needs {
+            execname: true,
+            ..Needs::default()
+        };
+        let mut tasks = Tasks {
+            needs,
+            ..Tasks::default()
+        };
         let far = 0x7fff_0000;
-        tasks.note(&RingRecord::Comm { pid: far, tid: far, name: b"shell", exec: true });
-        tasks.note(&RingRecord::Fork { pid: far + 1, tid: far + 1, parent_pid: far, parent_tid: far });
+        tasks.note(&RingRecord::Comm {
+            pid: far,
+            tid: far,
+            name: b"shell",
+            exec: true,
+        });
+        tasks.note(&RingRecord::Fork {
+            pid: far + 1,
+            tid: far + 1,
+            parent_pid: far,
+            parent_tid: far,
+        });
         let mut buf = [0; COMM_LEN];
         assert_eq!(tasks.name(far + 1, 0, &mut buf), b"shell");
-        tasks.note(&RingRecord::Comm { pid: far + 1, tid: far + 1, name: b"a-name-of-sixteen-bytes", exec: true });
+        tasks.note(&RingRecord::Comm {
+            pid: far + 1,
+            tid: far + 1,
+            name: b"a-name-of-sixteen-bytes",
+            exec: true,
+        });
         tasks.note(&RingRecord::Exit { tid: far + 1 });
         assert_eq!(tasks.name(far + 1, 0, &mut buf), b"a-name-of-sixte");
         assert_eq!(tasks.name(0, 2, &mut buf), b"swapper/2");

@@ -25,7 +25,11 @@ impl Timers {
     /// Adds a tick that starts at `now`.
     pub fn add(&mut self, attached: u16, period_ns: u64, now: u64) {
         let period = period_ns.max(SHORTEST);
-        self.timers.push(Timer { attached, period, due: now.saturating_add(period) });
+        self.timers.push(Timer {
+            attached,
+            period,
+            due: now.saturating_add(period),
+        });
     }
 
     /// Returns when the next tick is due.
@@ -35,7 +39,11 @@ impl Timers {
 
     /// Takes the earliest tick that is due at `now`: its attachment and when it was due.
     pub fn take_due(&mut self, now: u64) -> Option<(u16, u64)> {
-        let timer = self.timers.iter_mut().min_by_key(|timer| timer.due).filter(|timer| timer.due <= now)?;
+        let timer = self
+            .timers
+            .iter_mut()
+            .min_by_key(|timer| timer.due)
+            .filter(|timer| timer.due <= now)?;
         let due = timer.due;
         let missed = (now - due) / timer.period;
         timer.due = due.saturating_add((missed + 1).saturating_mul(timer.period));
