@@ -57,12 +57,16 @@ impl Run<'_> {
         client.send(&HostMessage::Credit { bytes: CREDIT })?;
         client.send(&HostMessage::Start)?;
         let began = Instant::now();
+        let mut armed_at = None;
         let mut phase = Phase::Running;
         let mut lost = LostCounters::default();
         loop {
             if let Some(message) = client.poll()? {
                 match message {
-                    BoardMessage::Started { armed, .. } => self.started(&armed, began),
+                    BoardMessage::Started { armed, .. } => {
+                        self.started(&armed, began);
+                        armed_at = Some(Instant::now());
+                    }
                     BoardMessage::Records(batch) => feed.push(batch),
                     BoardMessage::Lost(now) => {
                         self.losses(&lost, &now);
@@ -100,7 +104,7 @@ impl Run<'_> {
             {
                 return self.ended(ending, &lost);
             }
-            self.obey(client, feed, stops, began, &mut phase)?;
+            self.obey(client, feed, stops, armed_at, &mut phase)?;
         }
     }
 
@@ -110,7 +114,7 @@ impl Run<'_> {
         client: &mut Client,
         feed: &mut Feed,
         stops: &StopRequests,
-        began: Instant,
+        armed_at: Option<Instant>,
         phase: &mut Phase,
     ) -> Result<(), Failure> {
         match stops.count() {
@@ -122,7 +126,10 @@ impl Run<'_> {
                 return Err(Failure::Session("left before the board had ended the session".into()));
             }
         }
-        if self.timeout.is_some_and(|limit| began.elapsed() >= limit) {
+        // The time a user gives is for tracing; arming a thousand probes is not part of it.
+        if let (Some(limit), Some(armed_at)) = (self.timeout, armed_at)
+            && armed_at.elapsed() >= limit
+        {
             self.stop(client, phase)?;
         }
         match phase {

@@ -75,7 +75,7 @@ pub fn survey() -> Vec<Ability> {
 
 fn opens(attr: Attr) -> Result<String, String> {
     let cpu = cpus::online().first().copied().unwrap_or(0);
-    match perf::open(&attr, cpu) {
+    match perf::open(&attr, cpu, None) {
         Ok(_) => Ok(paranoia()),
         Err(errno) => Err(reason(errno)),
     }

@@ -38,6 +38,17 @@ impl Fd {
         self.0
     }
 
+    /// Gives the file another number, `least` or higher: a process that is killed closes its files from the lowest number up.
+    ///
+    /// # Errors
+    /// The kernel's errno: `EINVAL` if the limit of open files is below `least`.
+    pub fn lifted(&self, least: usize) -> Result<Fd> {
+        const F_DUPFD_CLOEXEC: usize = 1030;
+        // SAFETY: takes numbers.
+        let raw = unsafe { syscall!(Sysno::fcntl, self.0, F_DUPFD_CLOEXEC, least) }?;
+        Ok(Fd(raw as i32))
+    }
+
     /// Opens a file, close-on-exec.
     ///
     /// # Errors

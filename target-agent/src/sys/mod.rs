@@ -3,6 +3,7 @@
 //! In: typed arguments. Out: `Result` with the kernel's errno. Invariant: this is the only module tree that issues system
 //! calls; every structure the kernel reads or writes is declared here as `repr(C)`.
 
+pub mod closer;
 pub mod dir;
 pub mod file;
 pub mod memory;

@@ -75,7 +75,7 @@ impl Attr {
             config,
             sample_period: 1,
             sample_type: SAMPLE_IDENTIFIER | SAMPLE_TID | SAMPLE_TIME | SAMPLE_CPU | SAMPLE_RAW,
-            flags: DISABLED | SAMPLE_ID_ALL | USE_CLOCKID,
+            flags: SAMPLE_ID_ALL | USE_CLOCKID,
             clockid: super::time::CLOCK_MONOTONIC,
             ..Attr::default()
         };
@@ -91,9 +91,12 @@ impl Attr {
         attr
     }
 
-    /// An event that owns a ring and never fires; with `tasks` it also reports names, births and deaths of tasks.
+    /// An event that owns a ring, leads a group and never fires; with `tasks` it also reports names, births and deaths of tasks.
+    ///
+    /// It is opened disabled, and nothing in its group fires until it is enabled.
     pub fn ring_owner(tasks: bool, chains: Chains, watermark: u32) -> Attr {
         let mut attr = Attr::new(TYPE_SOFTWARE, COUNT_SW_DUMMY, chains);
+        attr.flags |= DISABLED;
         if tasks {
             attr.flags |= COMM | TASK | COMM_EXEC;
         }
@@ -125,12 +128,14 @@ impl Attr {
     }
 }
 
-/// Opens an event on one CPU, for all processes.
+/// Opens an event on one CPU, for all processes: of its own, or in the group of a ring's owner and into that ring.
 ///
 /// # Errors
 /// The kernel's errno.
-pub fn open(attr: &Attr, cpu: u32) -> Result<Fd> {
+pub fn open(attr: &Attr, cpu: u32, owner: Option<&Fd>) -> Result<Fd> {
+    const FD_OUTPUT: usize = 2;
     const FD_CLOEXEC: usize = 8;
+    let (group, output) = owner.map_or((-1, 0), |owner| (owner.raw() as isize, FD_OUTPUT));
     // SAFETY: the kernel reads one attribute of the size it states.
     let fd = unsafe {
         syscall!(
@@ -138,8 +143,8 @@ pub fn open(attr: &Attr, cpu: u32) -> Result<Fd> {
             attr as *const Attr,
             -1isize,
             cpu as isize,
-            -1isize,
-            FD_CLOEXEC
+            group,
+            FD_CLOEXEC | output
         )
     }?;
     Ok(Fd::own(fd as i32))
@@ -147,16 +152,6 @@ pub fn open(attr: &Attr, cpu: u32) -> Result<Fd> {
 
 const fn io(number: usize) -> usize {
     0x2400 | number
-}
-
-/// Makes an event write into the ring of another.
-///
-/// # Errors
-/// The kernel's errno.
-pub fn set_output(event: &Fd, ring: &Fd) -> Result<()> {
-    // SAFETY: this ioctl takes a number.
-    unsafe { syscall!(Sysno::ioctl, event.raw(), io(5), ring.raw()) }?;
-    Ok(())
 }
 
 /// Sets a tracepoint's filter.
@@ -192,19 +187,15 @@ pub fn lost(event: &Fd) -> Option<u64> {
     }
 }
 
-/// Starts or stops every perf event this process opened.
+/// Starts or stops a group by its leader.
+///
+/// The whole group is scheduled at once. Starting a thousand single events takes the kernel a thousand rounds over all of them.
 ///
 /// # Errors
 /// The kernel's errno.
-pub fn enable_all(on: bool) -> Result<()> {
-    const PR_TASK_PERF_EVENTS_DISABLE: usize = 31;
-    const PR_TASK_PERF_EVENTS_ENABLE: usize = 32;
-    let option = if on {
-        PR_TASK_PERF_EVENTS_ENABLE
-    } else {
-        PR_TASK_PERF_EVENTS_DISABLE
-    };
-    // SAFETY: these options take no argument.
-    unsafe { syscall!(Sysno::prctl, option, 0, 0, 0, 0) }?;
+pub fn enable(leader: &Fd, on: bool) -> Result<()> {
+    let request = io(if on { 0 } else { 1 });
+    // SAFETY: these ioctls take a number.
+    unsafe { syscall!(Sysno::ioctl, leader.raw(), request, 0) }?;
     Ok(())
 }

@@ -59,39 +59,6 @@ pub unsafe fn fork() -> Result<u32> {
     unsafe { syscall!(Sysno::clone, SIGCHLD, 0, 0, 0, 0) }.map(|pid| pid as u32)
 }
 
-/// A process that holds copies of our descriptors until this is dropped, and then closes them as slowly as the kernel likes.
-#[derive(Debug)]
-pub struct Closer {
-    _hold: Fd,
-}
-
-impl Closer {
-    /// Makes the process. It holds nothing of standard input, output and error, and is nobody's child.
-    ///
-    /// # Errors
-    /// The kernel's errno.
-    pub fn start() -> Result<Closer> {
-        let (wait, hold) = pipe()?;
-        // SAFETY: the child only closes, forks, reads and exits.
-        let child = unsafe { fork() }?;
-        if child == 0 {
-            for fd in [0, 1, 2, hold.raw()] {
-                // SAFETY: this process is a copy in which nobody uses the descriptor any more.
-                let _ = unsafe { syscall!(Sysno::close, fd) };
-            }
-            // SAFETY: as above. Its parent ends at once, so that init waits for it.
-            if let Ok(0) = unsafe { fork() } {
-                let _ = wait.read(&mut [0]);
-            }
-            exit(0);
-        }
-        let mut status = 0i32;
-        // SAFETY: the kernel writes one int. The child ends at once: the last to hold the descriptors is its own child.
-        let _ = unsafe { syscall!(Sysno::wait4, child, &mut status as *mut i32, 0, 0) };
-        Ok(Closer { _hold: hold })
-    }
-}
-
 /// Asks the kernel to send `signal` to this process when its parent ends.
 pub fn end_with_parent(signal: u32) {
     const PR_SET_PDEATHSIG: usize = 1;

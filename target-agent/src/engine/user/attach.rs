@@ -14,6 +14,7 @@ use super::sorted::SortedMap;
 use crate::exclusion::Exclusion;
 use crate::inventory::memory;
 use crate::refusal::{refuse, refuse_errno};
+use crate::sys::closer::Closer;
 use crate::sys::file::Fd;
 use crate::sys::perf::{self, Attr, Chains};
 use crate::sys::{Errno, memory::page_size, process};
@@ -82,9 +83,9 @@ impl Attached {
         if attached.sources.is_empty() {
             return Ok(attached);
         }
-        let wanted = (attached.sources.len() + 1) * how.cpus.len() + 64;
-        process::raise_open_files(wanted as u64);
-        let watermark = attached.open_rings(how)?;
+        let highest = attached.sources.len() * how.cpus.len() + 64;
+        process::raise_open_files((highest + how.cpus.len() + 1) as u64);
+        let watermark = attached.open_rings(how, highest)?;
         attached.keeps_lost = true;
         let mut order: Vec<Event> = Vec::new();
         let mut left_out = None;
@@ -116,8 +117,8 @@ impl Attached {
         Ok(attached)
     }
 
-    /// Opens and maps a ring per CPU; returns the bytes after which a ring wakes us.
-    fn open_rings(&mut self, how: &Opening<'_>) -> Result<u32, Refusal> {
+    /// Opens and maps a ring per CPU, its descriptor above `highest`; returns the bytes after which a ring wakes us.
+    fn open_rings(&mut self, how: &Opening<'_>, highest: usize) -> Result<u32, Refusal> {
         let page = page_size();
         let most = memory::available() / 8 / page as u64 / how.cpus.len() as u64;
         let asked = if how.pages == 0 { DEFAULT_PAGES } else { how.pages };
@@ -127,7 +128,7 @@ impl Attached {
         }
         loop {
             let watermark = pages * (page as u32 / 4);
-            match self.try_rings(how, pages, page, watermark) {
+            match self.try_rings(how, pages, page, highest) {
                 Ok(()) => return Ok(watermark),
                 // The kernel locks only so much memory; a smaller ring is better than none.
                 Err((Errno::ENOMEM | Errno::EPERM, "mmap")) if pages > MIN_PAGES => pages /= 2,
@@ -141,13 +142,16 @@ impl Attached {
         how: &Opening<'_>,
         pages: u32,
         page: usize,
-        watermark: u32,
+        highest: usize,
     ) -> Result<(), (Errno, &'static str)> {
         self.rings.clear();
         self.owners.clear();
         for cpu in how.cpus {
-            let attr = Attr::ring_owner(how.tasks, how.chains, watermark);
-            let owner = perf::open(&attr, *cpu).map_err(|errno| (errno, "perf_event_open"))?;
+            let attr = Attr::ring_owner(how.tasks, how.chains, pages * (page as u32 / 4));
+            let owner = perf::open(&attr, *cpu, None).map_err(|errno| (errno, "perf_event_open"))?;
+            // A leader that goes first sets its whole group free to fire, each event for itself. So it must go last, also when the
+            // process is killed. Where the limit of open files is too low for that, there are but few events.
+            let owner = owner.lifted(highest).unwrap_or(owner);
             self.rings
                 .push(Ring::map(&owner, pages, page).map_err(|errno| (errno, "mmap"))?);
             self.owners.push(owner);
@@ -167,10 +171,11 @@ impl Attached {
             What::Profile { period_ns } => Attr::profile((*period_ns).max(10_000), how.chains, watermark),
         };
         let name = self.sources[source].name();
-        let opened = match self.keeps_lost.then(|| perf::open(&attr.with_lost(), how.cpus[cpu])) {
+        let (owner, on) = (Some(&self.owners[cpu]), how.cpus[cpu]);
+        let opened = match self.keeps_lost.then(|| perf::open(&attr.with_lost(), on, owner)) {
             Some(Ok(fd)) => Ok(fd),
             // Before Linux 6.0 the kernel keeps no count per event.
-            Some(Err(Errno::EINVAL)) | None => perf::open(&attr, how.cpus[cpu]).inspect(|_| self.keeps_lost = false),
+            Some(Err(Errno::EINVAL)) | None => perf::open(&attr, on, owner).inspect(|_| self.keeps_lost = false),
             Some(Err(errno)) => Err(errno),
         };
         let first = attached.first().copied().unwrap_or_default();
@@ -188,7 +193,6 @@ impl Attached {
             Err(errno) => return Err(refuse_errno(Stage::Attach, open_code(errno), errno, &name).into()),
         };
         let system = |errno, what: &str| Failure::from(refuse_errno(Stage::Attach, RefusalCode::System, errno, what));
-        perf::set_output(&fd, &self.owners[cpu]).map_err(|errno| system(errno, "PERF_EVENT_IOC_SET_OUTPUT"))?;
         if let (What::Event { .. }, Some(full)) = (what, how.exclusion.kernel_filter(filter.as_deref())) {
             perf::set_filter(&fd, &full).map_err(|errno| match filter {
                 Some(text) => {
@@ -214,13 +218,18 @@ impl Attached {
     /// # Errors
     /// A refusal with the kernel's errno.
     pub fn enable(&self) -> Result<(), Refusal> {
-        perf::enable_all(true).map_err(|errno| refuse_errno(Stage::Attach, RefusalCode::System, errno, "prctl"))
+        self.owners.iter().try_for_each(|owner| {
+            perf::enable(owner, true)
+                .map_err(|errno| refuse_errno(Stage::Attach, RefusalCode::System, errno, "PERF_EVENT_IOC_ENABLE"))
+        })
     }
 
     /// Stops everything at once; what is in the rings stays there.
     pub fn disable(&self) {
-        // Cannot fail: the kernel knows the option since it has perf.
-        let _ = perf::enable_all(false);
+        // Cannot fail: the descriptors are perf events of ours.
+        for owner in &self.owners {
+            let _ = perf::enable(owner, false);
+        }
     }
 
     /// Returns the number of the source whose samples carry this identifier.
@@ -277,7 +286,7 @@ impl Drop for Attached {
         self.disable();
         // Without a closer it only takes longer.
         let closer = if self.events.len() > FEW {
-            process::Closer::start().ok()
+            Closer::start().ok()
         } else {
             None
         };
