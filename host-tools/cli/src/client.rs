@@ -18,6 +18,8 @@ use crate::ui::Ui;
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to answer a question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a board may be silent before it is asked whether it is there: a link that is cut tells nobody.
+const SILENCE: Duration = Duration::from_secs(4);
 /// How long one wait for bytes is, at most: signals are looked at in between.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -29,6 +31,8 @@ pub struct Client {
     inbox: VecDeque<BoardMessage>,
     ui: Ui,
     next_question: u32,
+    /// When the board was last heard, or asked.
+    heard: Instant,
     /// Who is at the far end.
     pub board: BoardHello,
     /// Bytes written to the link and read from it.
@@ -48,6 +52,7 @@ impl Client {
             inbox: VecDeque::new(),
             ui,
             next_question: 1,
+            heard: Instant::now(),
             board: BoardHello::default(),
             traffic: (0, 0),
         };
@@ -90,6 +95,10 @@ impl Client {
     pub fn poll(&mut self) -> Result<Option<BoardMessage>, Failure> {
         if let Some(message) = self.inbox.pop_front() {
             return Ok(Some(message));
+        }
+        if self.heard.elapsed() > SILENCE && self.session.unacknowledged() == 0 {
+            self.heard = Instant::now();
+            self.send(&HostMessage::Ping)?;
         }
         self.pump(POLL)?;
         Ok(self.inbox.pop_front())
@@ -194,6 +203,9 @@ impl Client {
             Err(error) => return Err(error.into()),
         }
         self.traffic.1 += bytes.len() as u64;
+        if !bytes.is_empty() {
+            self.heard = Instant::now();
+        }
         let now = self.now_ms();
         self.session.receive(&bytes, now);
         while let Some(received) = self.session.next_received() {

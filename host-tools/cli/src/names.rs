@@ -55,7 +55,7 @@ impl Names {
             }
         }
         let symbols = needs.kernel_symbols
-            || needs.events.iter().any(|id| matches!(self.events.get(id), Some(Some(f)) if names_addresses(&f.print_fmt)));
+            || needs.events.iter().any(|id| matches!(self.events.get(id), Some(Some(f)) if f.names_addresses()));
         if symbols && self.symbols.is_none() {
             ready = false;
             self.ask(Wanted::Symbols, Question::Kallsyms, client)?;
@@ -92,11 +92,6 @@ impl Names {
             Wanted::Symbols => self.symbols = Some(Kallsyms::parse(text)),
         }
     }
-}
-
-/// Returns true if a print format shows addresses as symbols: only then is the kernel's symbol table worth fetching.
-fn names_addresses(print_fmt: &str) -> bool {
-    ["%pS", "%ps", "%pF", "%pf", "%pB"].iter().any(|conversion| print_fmt.contains(conversion))
 }
 
 impl Symbolize for Names {
