@@ -43,6 +43,9 @@ const SAMPLE_TID: u64 = 1 << 1;
 const SAMPLE_TIME: u64 = 1 << 2;
 const SAMPLE_CALLCHAIN: u64 = 1 << 5;
 const SAMPLE_CPU: u64 = 1 << 7;
+/// Asked for above all so that an event which counts more than one, such as sched_stat_runtime with its nanoseconds, gives one sample:
+/// without it the kernel gives one for each, millions in a row with interrupts off.
+const SAMPLE_PERIOD: u64 = 1 << 8;
 const SAMPLE_RAW: u64 = 1 << 10;
 const SAMPLE_IDENTIFIER: u64 = 1 << 16;
 
@@ -74,7 +77,7 @@ impl Attr {
             size: core::mem::size_of::<Attr>() as u32,
             config,
             sample_period: 1,
-            sample_type: SAMPLE_IDENTIFIER | SAMPLE_TID | SAMPLE_TIME | SAMPLE_CPU | SAMPLE_RAW,
+            sample_type: SAMPLE_IDENTIFIER | SAMPLE_TID | SAMPLE_TIME | SAMPLE_CPU | SAMPLE_PERIOD | SAMPLE_RAW,
             flags: SAMPLE_ID_ALL | USE_CLOCKID,
             clockid: super::time::CLOCK_MONOTONIC,
             ..Attr::default()

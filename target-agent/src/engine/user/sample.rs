@@ -133,7 +133,8 @@ fn sample(record: &[u8], chains: bool) -> Option<Sample<'_>> {
         cpu: word32(record, HEADER + 24)?,
         ..Sample::default()
     };
-    let mut next = HEADER + 32;
+    // The period follows the CPU; it says nothing about the event.
+    let mut next = HEADER + 40;
     if chains {
         let frames = word64(record, next)?;
         if frames > MAX_CHAIN {
@@ -180,6 +181,7 @@ pub(crate) mod tests {
         body.extend(101u32.to_ne_bytes());
         body.extend(time.to_ne_bytes());
         body.extend([3u32.to_ne_bytes(), [0; 4]].concat());
+        body.extend(1u64.to_ne_bytes());
         if let Some(chain) = chain {
             body.extend((chain.len() as u64).to_ne_bytes());
             body.extend(chain.iter().flat_map(|a| a.to_ne_bytes()));
@@ -220,7 +222,7 @@ pub(crate) mod tests {
     #[test]
     fn a_chain_longer_than_the_record() {
         let mut bytes = sample_record(7, 1, Some(&[1]), &[]);
-        bytes[HEADER + 32..HEADER + 40].copy_from_slice(&u64::MAX.to_ne_bytes());
+        bytes[HEADER + 40..HEADER + 48].copy_from_slice(&u64::MAX.to_ne_bytes());
         assert_eq!(decode(&bytes, true), RingRecord::Other);
     }
 
