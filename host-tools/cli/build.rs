@@ -22,10 +22,17 @@ fn main() -> std::io::Result<()> {
 }
 
 fn built(agents: &Path) -> Vec<(String, PathBuf)> {
-    let Ok(listing) = std::fs::read_dir(agents) else { return Vec::new() };
+    let Ok(listing) = std::fs::read_dir(agents) else {
+        return Vec::new();
+    };
     let mut found: Vec<(String, PathBuf)> = listing
         .flatten()
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().join("ktap-agent")))
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                entry.path().join("ktap-agent"),
+            )
+        })
         .filter(|(_, file)| file.is_file())
         .collect();
     found.sort();

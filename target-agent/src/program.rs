@@ -20,7 +20,7 @@ use crate::agent::{Board, out_of_order};
 use crate::command::Command;
 use crate::engine::user::attach::{Attached, Opening};
 use crate::engine::user::host::{Occasion, Surroundings, UserHost};
-use crate::engine::user::needs::Needs;
+use crate::engine::user::needs::{self, Needs};
 use crate::engine::user::outbox::Outbox;
 use crate::engine::user::plan::{self, Catalog, Plan};
 use crate::engine::user::run::{Running, Scope, Stop};
@@ -62,6 +62,9 @@ pub fn serve(wire: &mut Wire<'_>, board: &Board, packed: &Packed, options: &RunO
         Err(refusal) => return refused(wire, refusal),
     };
     let prepared = check(&image, catalog.as_ref()).and_then(|(verified, warnings)| {
+        if let Some(pc) = needs::missing_builtin(verified.code()) {
+            return Err(refuse(Stage::Attach, RefusalCode::NoBuiltin, pc as i64, "user"));
+        }
         let limits = bounded(&options.limits);
         let words = Vm::region_size(&limits, verified.code(), 1);
         Ok((verified, warnings, limits, region(words)?))

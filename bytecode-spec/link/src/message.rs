@@ -278,6 +278,8 @@ pub enum RefusalCode {
     System,
     /// Needs --unsafe.
     Unsafe,
+    /// The engine `name` lacks the builtin that word `detail` calls.
+    NoBuiltin,
 }
 
 /// Everything that was not delivered, by cause. Counts since the start of the session.

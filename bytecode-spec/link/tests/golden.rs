@@ -274,7 +274,7 @@ fn numbers_inside_messages() {
     }
     let codes = every!(
         RefusalCode: OutOfOrder, Malformed, Version, Rule, WrongKernel, NoMemory, NoTracefs, NoPerf, NoPermission,
-        NoSuchEvent, NoSuchField, BadFilter, WrongEngine, TooMany, NoEngine, NoCommand, System, Unsafe,
+        NoSuchEvent, NoSuchField, BadFilter, WrongEngine, TooMany, NoEngine, NoCommand, System, Unsafe, NoBuiltin,
     );
     for (name, value) in codes {
         text += &hex_line(name, &postcard::to_allocvec(&value).expect("encodes"));

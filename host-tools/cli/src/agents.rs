@@ -10,7 +10,12 @@ include!(concat!(env!("OUT_DIR"), "/agents.rs"));
 pub fn carried() -> Vec<Agent<'static>> {
     EMBEDDED
         .iter()
-        .map(|&(arch, bytes)| Agent { arch, version: env!("CARGO_PKG_VERSION").to_owned(), crc32: crc32(bytes), bytes })
+        .map(|&(arch, bytes)| Agent {
+            arch,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            crc32: crc32(bytes),
+            bytes,
+        })
         .collect()
 }
 

@@ -10,8 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 /// Script-driven kernel tracing: compile here, run on a board.
 #[derive(Debug, Parser)]
 #[command(name = "ktap-host", version, about, long_about = None, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "`ktap-host script.kp` and `#!/usr/bin/env ktap-host` are short for `ktap-host push script.kp`.\n\
-Exit codes: 0 ok, 1 trap or exit(n), 2 usage, 3 script, 4 board refused, 5 link, 6 version or kernel mismatch.")]
+#[command(
+    after_help = "`ktap-host script.kp` and `#!/usr/bin/env ktap-host` are short for `ktap-host push script.kp`.\n\
+Exit codes: 0 ok, 1 trap or exit(n), 2 usage, 3 script, 4 board refused, 5 link, 6 version or kernel mismatch."
+)]
 pub struct Cli {
     /// When to use colour on stderr.
     #[arg(long, global = true, value_enum, default_value_t = ColorWhen::Auto, env = "KTAP_COLOR")]
@@ -74,7 +76,13 @@ pub struct ScriptArgs {
 #[derive(Debug, Args)]
 pub struct TargetArgs {
     /// The board: a file boards/NAME.toml.
-    #[arg(long, value_name = "NAME", env = "KTAP_BOARD", default_value = "local", help_heading = "Board")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "KTAP_BOARD",
+        default_value = "local",
+        help_heading = "Board"
+    )]
     pub board: String,
     /// The link to take, if not the board's own choice.
     #[arg(long, value_enum, help_heading = "Board")]
@@ -118,7 +126,13 @@ pub struct PushArgs {
     #[arg(short = 'C', long, value_name = "CPU", help_heading = "What to trace")]
     pub cpu: Option<u32>,
     /// Run this command on the board by `sh -c`; the session ends with it.
-    #[arg(short = 'c', long = "cmd", value_name = "COMMAND", conflicts_with = "command", help_heading = "What to trace")]
+    #[arg(
+        short = 'c',
+        long = "cmd",
+        value_name = "COMMAND",
+        conflicts_with = "command",
+        help_heading = "What to trace"
+    )]
     pub shell_command: Option<String>,
     /// A command and its arguments to run on the board, after `--`.
     #[arg(last = true, value_name = "COMMAND")]
@@ -295,7 +309,9 @@ pub enum DumpStage {
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
-    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is no time; write 5s, 500ms or 2m"))?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("`{text}` is no time; write 5s, 500ms or 2m"))?;
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "s" | "" => Ok(Duration::from_secs(number)),
@@ -312,8 +328,13 @@ fn parse_size(text: &str) -> Result<u32, String> {
         Some(b'M' | b'm') => (&text[..text.len() - 1], 1 << 20),
         _ => (text, 1),
     };
-    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is no size; write 512K or 8M"))?;
-    number.checked_mul(factor).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| format!("`{text}` is too large"))
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("`{text}` is no size; write 512K or 8M"))?;
+    number
+        .checked_mul(factor)
+        .and_then(|n| u32::try_from(n).ok())
+        .ok_or_else(|| format!("`{text}` is too large"))
 }
 
 #[cfg(test)]

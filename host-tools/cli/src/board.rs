@@ -179,7 +179,10 @@ impl Board {
         let known: Vec<String> = Board::names().into_iter().map(|(name, _)| name).collect();
         let help = match ktap_lang::suggest::suggest(name, known.iter().map(String::as_str)) {
             Some(close) => format!("did you mean `{close}`?"),
-            None => format!("boards known here: {}; a board is a file boards/NAME.toml", known.join(", ")),
+            None => format!(
+                "boards known here: {}; a board is a file boards/NAME.toml",
+                known.join(", ")
+            ),
         };
         Err(Failure::Usage(format!("there is no board `{name}`"), Some(help)))
     }
@@ -188,7 +191,9 @@ impl Board {
     pub fn names() -> Vec<(String, PathBuf)> {
         let mut found: Vec<(String, PathBuf)> = Vec::new();
         for directory in directories() {
-            let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+            let Ok(entries) = std::fs::read_dir(&directory) else {
+                continue;
+            };
             let mut here: Vec<_> = entries.flatten().map(|e| e.path()).collect();
             here.sort();
             for file in here {
@@ -237,7 +242,10 @@ impl Board {
             _ => None,
         };
         if let Some(section) = missing {
-            let text = format!("{}: link = \"{section}\" needs a section [{section}]", self.file.display());
+            let text = format!(
+                "{}: link = \"{section}\" needs a section [{section}]",
+                self.file.display()
+            );
             return Err(Failure::usage(text));
         }
         for path in self.paths_mut() {
@@ -246,7 +254,10 @@ impl Board {
         for file in [&self.kernel.vmlinux, &self.kernel.system_map].into_iter().flatten() {
             if !file.get_ref().exists() {
                 let at = place(&self.file, text, file.span().start);
-                return Err(Failure::usage(format!("{at}: there is no file `{}`", file.get_ref().display())));
+                return Err(Failure::usage(format!(
+                    "{at}: there is no file `{}`",
+                    file.get_ref().display()
+                )));
             }
         }
         Ok(())
@@ -255,13 +266,21 @@ impl Board {
     fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         let mut paths: Vec<&mut PathBuf> = Vec::new();
         if let Some(ssh) = &mut self.ssh {
-            paths.extend([&mut ssh.key, &mut ssh.known_hosts].into_iter().flatten().map(Spanned::get_mut));
+            paths.extend(
+                [&mut ssh.key, &mut ssh.known_hosts]
+                    .into_iter()
+                    .flatten()
+                    .map(Spanned::get_mut),
+            );
         }
         if let Some(serial) = &mut self.serial {
             paths.push(&mut serial.path);
         }
         paths.extend(
-            [&mut self.kernel.vmlinux, &mut self.kernel.system_map].into_iter().flatten().map(Spanned::get_mut),
+            [&mut self.kernel.vmlinux, &mut self.kernel.system_map]
+                .into_iter()
+                .flatten()
+                .map(Spanned::get_mut),
         );
         if let Some(qemu) = &mut self.qemu {
             paths.push(qemu.kernel.get_mut());
@@ -273,7 +292,10 @@ impl Board {
     /// Returns sizes and byte order of the board's kernel.
     pub fn abi(&self) -> Abi {
         match self.arch.get_ref().as_str() {
-            "armv7l" => Abi { long_bytes: 4, big_endian: false },
+            "armv7l" => Abi {
+                long_bytes: 4,
+                big_endian: false,
+            },
             _ => Abi::LP64,
         }
     }
@@ -318,7 +340,10 @@ fn directories() -> Vec<PathBuf> {
     if let Ok(here) = std::env::current_dir() {
         list.extend(here.ancestors().map(|a| a.join("boards")).find(|d| d.is_dir()));
     }
-    if let Some(config) = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home(".config")) {
+    if let Some(config) = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home(".config"))
+    {
         list.push(config.join("ktap/boards"));
     }
     list
@@ -339,7 +364,9 @@ fn home(path: &str) -> Option<PathBuf> {
 
 /// Expands a leading `~/` and `${cache}`.
 fn expand(path: &Path) -> PathBuf {
-    let Some(text) = path.to_str() else { return path.to_owned() };
+    let Some(text) = path.to_str() else {
+        return path.to_owned();
+    };
     if let Some(rest) = text.strip_prefix("~/") {
         return home(rest).unwrap_or_else(|| path.to_owned());
     }
@@ -366,7 +393,10 @@ mod tests {
         assert!(error(&format!("{head}colour = 1\n")).starts_with("boards/b.toml:3:1: unknown field `colour`"));
         assert!(error("arch = \"pdp11\"\nlink = \"local\"\n").starts_with("boards/b.toml:1:8: unknown arch `pdp11`"));
         assert!(error("arch = \"x86_64\"\nlink = \"ssh\"\n").contains("needs a section [ssh]"));
-        assert!(error(&format!("{head}[kernel]\nvmlinux = \"/nowhere/vmlinux\"\n")).starts_with("boards/b.toml:4:11: there is no file"));
+        assert!(
+            error(&format!("{head}[kernel]\nvmlinux = \"/nowhere/vmlinux\"\n"))
+                .starts_with("boards/b.toml:4:11: there is no file")
+        );
         assert!(error("arch = [\n").starts_with("boards/b.toml:"));
     }
 

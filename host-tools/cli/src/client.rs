@@ -56,11 +56,18 @@ impl Client {
             board: BoardHello::default(),
             traffic: (0, 0),
         };
-        client.send(&HostMessage::Hello { major: version::MAJOR, minor: version::MINOR })?;
+        client.send(&HostMessage::Hello {
+            major: version::MAJOR,
+            minor: version::MINOR,
+        })?;
         match client.wait(HELLO_TIMEOUT)? {
             Some(BoardMessage::Hello(hello)) => client.board = hello,
             Some(BoardMessage::Refused(refusal)) => return Err(Failure::Refused(refusal)),
-            Some(other) => return Err(Failure::Session(format!("the board spoke before it said hello: {other:?}"))),
+            Some(other) => {
+                return Err(Failure::Session(format!(
+                    "the board spoke before it said hello: {other:?}"
+                )));
+            }
             None => {
                 let on = client.link.describe();
                 return Err(Failure::Session(format!("no agent answers over {on}")));
@@ -187,7 +194,10 @@ impl Client {
     fn pump(&mut self, timeout: Duration) -> Result<(), Failure> {
         self.flush()?;
         let now = self.now_ms();
-        let until_deadline = self.session.deadline().map(|at| Duration::from_millis(at.saturating_sub(now)));
+        let until_deadline = self
+            .session
+            .deadline()
+            .map(|at| Duration::from_millis(at.saturating_sub(now)));
         let wait = until_deadline.map_or(timeout, |d| d.min(timeout));
         let mut bytes = Vec::new();
         let read = self.link.read(&mut bytes, wait);
@@ -262,6 +272,8 @@ pub fn append_text(part: Answer, text: &mut Vec<u8>) -> Result<(), Failure> {
 
 /// Returns a number that tells this session from an earlier one on the same line.
 fn nonce() -> u32 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     now.subsec_nanos() ^ (now.as_secs() as u32).rotate_left(16) ^ std::process::id()
 }

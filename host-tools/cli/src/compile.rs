@@ -18,7 +18,10 @@ use crate::ui::Ui;
 /// # Errors
 /// The script has errors; they have been shown.
 pub fn run(script: &Script, format: OutputFormat, ui: Ui) -> Result<Program, Failure> {
-    let options = CompileOptions { args: script.args.clone(), script_name: script.source.name.clone() };
+    let options = CompileOptions {
+        args: script.args.clone(),
+        script_name: script.source.name.clone(),
+    };
     let (program, diagnostics) = compile(&script.source, &options);
     show(script, &diagnostics, format, ui);
     let Some(program) = program else {
@@ -28,8 +31,11 @@ pub fn run(script: &Script, format: OutputFormat, ui: Ui) -> Result<Program, Fai
     if let Err(error) = verify(program.image.code_ref()) {
         // The board would refuse it as well; here the place in the script is known.
         let span = program.debug.spans.get(error.pc as usize).copied().unwrap_or_default();
-        let message = format!("the compiler made a program that does not verify: {}", error.rule.message());
-        ui.rendered(&diagnose::render_trap(&script.source, span, &message, ""));
+        let message = format!(
+            "the compiler made a program that does not verify: {}",
+            error.rule.message()
+        );
+        ui.rendered(&diagnose::render_error(&script.source, span, &message, "", None));
         return Err(Failure::Script);
     }
     Ok(program)
@@ -56,10 +62,20 @@ fn show(script: &Script, diagnostics: &[Diagnostic], format: OutputFormat, ui: U
 }
 
 fn summary(diagnostics: &[Diagnostic], format: OutputFormat, ui: Ui) {
-    let errors: Vec<_> = diagnostics.iter().filter(|d| d.code.severity() == Severity::Error).collect();
+    let errors: Vec<_> = diagnostics
+        .iter()
+        .filter(|d| d.code.severity() == Severity::Error)
+        .collect();
     let Some(first) = errors.first() else { return };
     if format == OutputFormat::Text {
-        let count = if errors.len() == 1 { "1 error".into() } else { format!("{} errors", errors.len()) };
-        ui.error(&format!("{count}; nothing was run"), Some(&format!("`ktap-host doc {}` says more", first.code.text())));
+        let count = if errors.len() == 1 {
+            "1 error".into()
+        } else {
+            format!("{} errors", errors.len())
+        };
+        ui.error(
+            &format!("{count}; nothing was run"),
+            Some(&format!("`ktap-host doc {}` says more", first.code.text())),
+        );
     }
 }

@@ -38,7 +38,13 @@ pub fn open(target: &TargetArgs, ui: Ui) -> Result<(Board, Client), Failure> {
     let hello = &client.board;
     ui.verbose(format!(
         "{}: {} {} {}, {} CPUs, agent {}, over {}",
-        board.name, hello.node, hello.release, hello.machine, hello.cpus, hello.agent, client.describe()
+        board.name,
+        hello.node,
+        hello.release,
+        hello.machine,
+        hello.cpus,
+        hello.agent,
+        client.describe()
     ));
     if hello.machine != *board.arch.get_ref() {
         return Err(Failure::Mismatch(format!(
@@ -59,7 +65,10 @@ pub fn open(target: &TargetArgs, ui: Ui) -> Result<(Board, Client), Failure> {
 pub fn qemu_spec(board: &Board) -> Result<QemuSpec, Failure> {
     let Some(settings) = &board.qemu else {
         let help = "`ktap-host board list` says which boards run in QEMU".to_owned();
-        return Err(Failure::Usage(format!("board `{}` is no QEMU board", board.name), Some(help)));
+        return Err(Failure::Usage(
+            format!("board `{}` is no QEMU board", board.name),
+            Some(help),
+        ));
     };
     Ok(QemuSpec {
         name: board.name.clone(),
@@ -87,7 +96,12 @@ pub fn start(board: &Board, ui: Ui) -> Result<Qemu, Failure> {
     qemu::up(&spec).map_err(|e| Failure::Qemu(e.to_string()))
 }
 
-fn link_spec(board: &Board, link: LinkName, asked: Option<LinkKind>, running: Option<&Qemu>) -> Result<LinkSpec, Failure> {
+fn link_spec(
+    board: &Board,
+    link: LinkName,
+    asked: Option<LinkKind>,
+    running: Option<&Qemu>,
+) -> Result<LinkSpec, Failure> {
     match (link, &board.ssh, &board.serial) {
         (LinkName::Ssh, Some(ssh), _) => {
             let method = match (asked, ssh.method) {
@@ -112,8 +126,13 @@ fn link_spec(board: &Board, link: LinkName, asked: Option<LinkKind>, running: Op
                 Some(qemu) if serial.path.as_os_str() == "qemu" => qemu.serial.clone(),
                 _ => serial.path.clone(),
             };
-            Ok(LinkSpec::Serial { path, baud: serial.baud })
+            Ok(LinkSpec::Serial {
+                path,
+                baud: serial.baud,
+            })
         }
-        _ => Ok(LinkSpec::Local { agent: std::env::var_os("KTAP_AGENT").map(Into::into) }),
+        _ => Ok(LinkSpec::Local {
+            agent: std::env::var_os("KTAP_AGENT").map(Into::into),
+        }),
     }
 }

@@ -21,25 +21,38 @@ pub fn render(source: &Source, diagnostic: &Diagnostic) -> String {
     }
     let mut snippet = Snippet::source(&text).line_start(1).path(&name).annotation(primary);
     for other in &diagnostic.others {
-        snippet = snippet.annotation(AnnotationKind::Context.span(range(&text, other.span)).label(&other.text));
+        snippet = snippet.annotation(
+            AnnotationKind::Context
+                .span(range(&text, other.span))
+                .label(&other.text),
+        );
     }
-    let mut group = level.primary_title(&diagnostic.message).id(diagnostic.code.text()).element(snippet);
+    let mut group = level
+        .primary_title(&diagnostic.message)
+        .id(diagnostic.code.text())
+        .element(snippet);
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }
     Renderer::styled().render(&[group]).to_string()
 }
 
-/// Renders a run-time error at its place: `error: message`, and the line under it.
-pub fn render_trap(source: &Source, span: Span, message: &str, function: &str) -> String {
+/// Renders an error at its place: `error: message`, the line under it, the function's name if it has one, and help.
+pub fn render_error(source: &Source, span: Span, message: &str, function: &str, help: Option<&str>) -> String {
     let text = printable(&source.text);
     let mut primary = AnnotationKind::Primary.span(range(&text, span));
     let note = format!("in {function}");
     if !function.is_empty() {
         primary = primary.label(&note);
     }
-    let snippet = Snippet::source(&text).line_start(1).path(&source.name).annotation(primary);
-    let group = Level::ERROR.primary_title(message).element(snippet);
+    let snippet = Snippet::source(&text)
+        .line_start(1)
+        .path(&source.name)
+        .annotation(primary);
+    let mut group = Level::ERROR.primary_title(message).element(snippet);
+    if let Some(help) = help {
+        group = group.element(Level::HELP.message(help));
+    }
     Renderer::styled().render(&[group]).to_string()
 }
 
@@ -51,7 +64,15 @@ fn printable(bytes: &[u8]) -> String {
         text.extend(chunk.invalid().iter().map(|_| '?'));
     }
     // Control characters would act on the terminal; tabs and newlines are layout.
-    text.chars().map(|c| if c.is_ascii_control() && c != '\n' && c != '\t' { '?' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_control() && c != '\n' && c != '\t' {
+                '?'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Returns the span as a range on character borders inside the text.
@@ -76,7 +97,9 @@ mod tests {
     fn odd_bytes_and_spans_do_no_harm() {
         let source = Source::new("x.kp", b"print(\xff\xfe \x1b[31m)\n".to_vec());
         for (start, end) in [(0, 0), (6, 7), (5, 900), (900, 3), (17, 17)] {
-            let diagnostic = Diagnostic::new(Code::UnexpectedSymbol, Span { start, end }, "m").label("l").help("h");
+            let diagnostic = Diagnostic::new(Code::UnexpectedSymbol, Span { start, end }, "m")
+                .label("l")
+                .help("h");
             let text = render(&source, &diagnostic);
             assert!(text.contains("x.kp"), "{text}");
         }

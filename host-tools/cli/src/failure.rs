@@ -28,13 +28,22 @@ pub mod code {
 
 /// The table that `ktap-host doc exit` and the documentation show.
 pub const EXIT_CODES: &[(u8, &str)] = &[
-    (code::OK, "The script ended, or was ended by Ctrl-C, --timeout or its command. exit(n) gives n."),
-    (code::TRAP, "The script met a run-time error; its place and cause are on stderr."),
+    (
+        code::OK,
+        "The script ended, or was ended by Ctrl-C, --timeout or its command. exit(n) gives n.",
+    ),
+    (
+        code::TRAP,
+        "The script met a run-time error; its place and cause are on stderr.",
+    ),
     (code::USAGE, "The command line or a board file is wrong."),
     (code::SCRIPT, "The script has errors; nothing was pushed."),
     (code::REFUSED, "The board refused the program or a probe."),
     (code::LINK, "The board could not be reached, or the link broke."),
-    (code::MISMATCH, "Host and agent, or image and kernel, do not fit together."),
+    (
+        code::MISMATCH,
+        "Host and agent, or image and kernel, do not fit together.",
+    ),
 ];
 
 /// Why a verb failed.
@@ -48,8 +57,8 @@ pub enum Failure {
     Trap,
     /// The board refused.
     Refused(Refusal),
-    /// The board refused: its sentence, and a help that took a question to the board.
-    RefusedWithHelp(Refusal, String, String),
+    /// The board refused, already shown at its place in the script.
+    RefusedShown(Refusal),
     /// The link failed.
     Link(LinkError),
     /// The session over the link broke.
@@ -74,7 +83,7 @@ impl Failure {
             Failure::Usage(..) | Failure::Output(_) => code::USAGE,
             Failure::Script => code::SCRIPT,
             Failure::Trap => code::TRAP,
-            Failure::Refused(refusal) | Failure::RefusedWithHelp(refusal, ..) => refusal::exit_code(refusal),
+            Failure::Refused(refusal) | Failure::RefusedShown(refusal) => refusal::exit_code(refusal),
             Failure::Link(_) | Failure::Session(_) | Failure::Qemu(_) => code::LINK,
             Failure::Mismatch(_) => code::MISMATCH,
         }
@@ -84,12 +93,11 @@ impl Failure {
     pub fn text(&self) -> (Option<String>, Option<String>) {
         match self {
             Failure::Usage(text, help) => (Some(text.clone()), help.clone()),
-            Failure::Script | Failure::Trap => (None, None),
+            Failure::Script | Failure::Trap | Failure::RefusedShown(_) => (None, None),
             Failure::Refused(refusal) => {
                 let (text, help) = refusal::sentence(refusal);
                 (Some(text), help)
             }
-            Failure::RefusedWithHelp(_, text, help) => (Some(text.clone()), Some(help.clone())),
             Failure::Link(error) => (Some(error.to_string()), None),
             Failure::Session(text) | Failure::Mismatch(text) | Failure::Qemu(text) | Failure::Output(text) => {
                 (Some(text.clone()), None)

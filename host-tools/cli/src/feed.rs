@@ -40,7 +40,15 @@ pub enum Fed {
 impl Feed {
     /// Makes an empty feed.
     pub fn new(renderer: Renderer, names: Names, out: Box<dyn Write>) -> Feed {
-        Feed { renderer, names, waiting: VecDeque::new(), offset: 0, out, muted: false, consumed: 0 }
+        Feed {
+            renderer,
+            names,
+            waiting: VecDeque::new(),
+            offset: 0,
+            out,
+            muted: false,
+            consumed: 0,
+        }
     }
 
     /// Drops everything from now on.

@@ -5,6 +5,7 @@
 mod agents;
 mod args;
 mod bind;
+mod blame;
 mod board;
 mod client;
 mod cmd;
@@ -18,7 +19,6 @@ mod refusal;
 mod run;
 mod script;
 mod signals;
-mod suggest;
 mod ui;
 
 use std::ffi::OsString;
@@ -65,7 +65,9 @@ fn volume(verb: &Verb) -> Volume {
 
 /// Puts `push` where a script or `-e` stands in the place of a verb, as in `#!/usr/bin/env ktap-host`.
 fn with_verb(mut argv: Vec<OsString>) -> Vec<OsString> {
-    let Some(first) = argv.get(1).and_then(|word| word.to_str()) else { return argv };
+    let Some(first) = argv.get(1).and_then(|word| word.to_str()) else {
+        return argv;
+    };
     let is_verb = Cli::command().get_subcommands().any(|verb| verb.get_name() == first) || first == "help";
     let is_script = !first.starts_with('-') && Path::new(first).is_file();
     if !is_verb && (is_script || first == "-e" || first == "-") {

@@ -11,16 +11,23 @@ use ktap_render::{Needs, Resolver};
 use ktap_symbols::abi::Abi;
 use ktap_symbols::format::EventFormat;
 use ktap_symbols::kallsyms::Kallsyms;
+use ktap_symbols::printk_formats::PrintkFormats;
 use ktap_symbols::symbol::{Symbol, Symbolize};
 
 use crate::client::{Client, append_text};
 use crate::failure::Failure;
+
+/// Where a board tells of the constant strings its records point to.
+const PRINTK_FORMATS: &str = "/sys/kernel/tracing/printk_formats";
+/// More than any kernel has of them, which is some kilobytes.
+const PRINTK_FORMATS_LIMIT: u32 = 4 << 20;
 
 /// What is being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Wanted {
     Event(u16),
     Symbols,
+    Strings,
 }
 
 /// Formats and symbols of one board.
@@ -29,6 +36,7 @@ pub struct Names {
     /// Formats that came; nothing for events the board could not tell about.
     events: HashMap<u16, Option<Rc<EventFormat>>>,
     symbols: Option<Kallsyms>,
+    strings: Option<PrintkFormats>,
     /// Questions under way: their id, what they are about, the text so far.
     asked: HashMap<u32, (Wanted, Vec<u8>)>,
 }
@@ -36,7 +44,13 @@ pub struct Names {
 impl Names {
     /// Knows nothing yet; `symbols` if the board's file names a System.map.
     pub fn new(abi: Abi, symbols: Option<Kallsyms>) -> Names {
-        Names { abi, events: HashMap::new(), symbols, asked: HashMap::new() }
+        Names {
+            abi,
+            events: HashMap::new(),
+            symbols,
+            strings: None,
+            asked: HashMap::new(),
+        }
     }
 
     /// Asks for all of `needs` that is neither here nor on its way. Returns true if everything is here.
@@ -54,11 +68,25 @@ impl Names {
                 }
             }
         }
-        let symbols = needs.kernel_symbols
-            || needs.events.iter().any(|id| matches!(self.events.get(id), Some(Some(f)) if f.names_addresses()));
+        let any = |wants: fn(&EventFormat) -> bool| {
+            needs
+                .events
+                .iter()
+                .any(|id| matches!(self.events.get(id), Some(Some(format)) if wants(format)))
+        };
+        let symbols = needs.kernel_symbols || any(EventFormat::names_addresses);
+        let strings = any(EventFormat::reads_kernel_strings);
         if symbols && self.symbols.is_none() {
             ready = false;
             self.ask(Wanted::Symbols, Question::Kallsyms, client)?;
+        }
+        if strings && self.strings.is_none() {
+            ready = false;
+            let question = Question::File {
+                path: PRINTK_FORMATS.into(),
+                limit: PRINTK_FORMATS_LIMIT,
+            };
+            self.ask(Wanted::Strings, question, client)?;
         }
         Ok(ready)
     }
@@ -73,7 +101,9 @@ impl Names {
 
     /// Takes a part of an answer. Returns false if the question was not asked from here.
     pub fn answer(&mut self, id: u32, last: bool, answer: Answer) -> bool {
-        let Some((wanted, text)) = self.asked.get_mut(&id) else { return false };
+        let Some((wanted, text)) = self.asked.get_mut(&id) else {
+            return false;
+        };
         let wanted = *wanted;
         let refused = append_text(answer, text).is_err();
         if last || refused {
@@ -86,10 +116,12 @@ impl Names {
     fn learn(&mut self, wanted: Wanted, text: &str) {
         match wanted {
             Wanted::Event(id) => {
-                self.events.insert(id, EventFormat::parse(text, self.abi).ok().map(Rc::new));
+                self.events
+                    .insert(id, EventFormat::parse(text, self.abi).ok().map(Rc::new));
             }
             // An empty table still counts as known: it will not be asked for again.
             Wanted::Symbols => self.symbols = Some(Kallsyms::parse(text)),
+            Wanted::Strings => self.strings = Some(PrintkFormats::parse(text)),
         }
     }
 }
@@ -97,6 +129,10 @@ impl Names {
 impl Symbolize for Names {
     fn symbol(&self, address: u64) -> Option<Symbol<'_>> {
         self.symbols.as_ref()?.lookup(address)
+    }
+
+    fn string(&self, address: u64) -> Option<&[u8]> {
+        self.strings.as_ref()?.get(address)
     }
 }
 

@@ -12,13 +12,19 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
     let name = &refusal.name;
     let (text, help): (String, Option<&str>) = match refusal.code {
         RefusalCode::OutOfOrder => ("the board got a message it does not expect now".into(), None),
-        RefusalCode::Malformed => (format!("the board cannot read what it was sent ({})", stage(refusal.stage)), None),
+        RefusalCode::Malformed => (
+            format!("the board cannot read what it was sent ({})", stage(refusal.stage)),
+            None,
+        ),
         RefusalCode::Version => (
             format!("the agent speaks another version of the protocol: {name}"),
             Some("remove the old agent from the board, or build ktap-host and agent from one release"),
         ),
         RefusalCode::Rule => (
-            format!("the board's verifier refused the program: {name} (rule {}, word {})", refusal.detail, refusal.errno),
+            format!(
+                "the board's verifier refused the program: {name} (rule {}, word {})",
+                refusal.detail, refusal.errno
+            ),
             Some("this is a defect of the compiler; please report it with the script"),
         ),
         RefusalCode::WrongKernel => (
@@ -26,12 +32,17 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
             Some("give the vmlinux of the running kernel in the board file"),
         ),
         RefusalCode::NoMemory => (
-            format!("the board has not enough memory for this session: {} bytes wanted", refusal.detail),
+            format!(
+                "the board has not enough memory for this session: {} bytes wanted",
+                refusal.detail
+            ),
             Some("ask for less with --memory, or set limits.memory in the board file"),
         ),
         RefusalCode::NoTracefs => (
             format!("the board's kernel has no tracefs{}", errno(refusal)),
-            Some("the kernel needs CONFIG_TRACING; tracefs is mounted at /sys/kernel/tracing by the agent if it can be"),
+            Some(
+                "the kernel needs CONFIG_TRACING; tracefs is mounted at /sys/kernel/tracing by the agent if it can be",
+            ),
         ),
         RefusalCode::NoPerf => (
             format!("the board's kernel gives no perf events{}", errno(refusal)),
@@ -50,8 +61,12 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
             format!("the kernel refuses the filter `{name}`{}", errno(refusal)),
             Some("filters use the event's own fields, e.g. /prev_comm == \"sh\" && prev_pid > 1/"),
         ),
+        RefusalCode::NoBuiltin => (
+            format!("the engine `{name}` cannot do this; the engine `kmod` can"),
+            Some("from user space the kernel's memory and its tasks cannot be read or changed"),
+        ),
         RefusalCode::WrongEngine => (
-            format!("the engine `user` cannot attach `{name}`; the engine `kmod` can"),
+            format!("the engine `{name}` cannot attach this probe; the engine `kmod` can"),
             Some("the engine `user` attaches tracepoints, timers and trace_end"),
         ),
         RefusalCode::TooMany => (format!("too many probes: {} ({name})", refusal.detail), None),
@@ -59,9 +74,15 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
             "the board has no engine `kmod`: the module ktapvm is not loaded there".into(),
             Some("use --engine auto or --engine user"),
         ),
-        RefusalCode::NoCommand => (format!("the command `{name}` cannot be started on the board{}", errno(refusal)), None),
+        RefusalCode::NoCommand => (
+            format!("the command `{name}` cannot be started on the board{}", errno(refusal)),
+            None,
+        ),
         RefusalCode::System => (format!("{name} failed on the board{}", errno(refusal)), None),
-        RefusalCode::Unsafe => (format!("`{name}` changes the kernel"), Some("say --unsafe if you mean it")),
+        RefusalCode::Unsafe => (
+            format!("`{name}` changes the kernel"),
+            Some("say --unsafe if you mean it"),
+        ),
     };
     (text, help.map(str::to_owned))
 }

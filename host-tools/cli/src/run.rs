@@ -11,11 +11,11 @@ use ktap_lang::source::Source;
 use ktap_link::message::{BoardMessage, EndReason, Ending, HostMessage, LostCounters, TalkSource};
 
 use crate::client::Client;
-use crate::diagnose;
 use crate::failure::Failure;
 use crate::feed::{Fed, Feed};
 use crate::signals::StopRequests;
 use crate::ui::Ui;
+use crate::{blame, diagnose};
 
 /// Bytes of records the host lets the board have under way.
 const CREDIT: u32 = 1 << 20;
@@ -34,6 +34,8 @@ pub struct Run<'a> {
     pub ui: Ui,
     /// Ends the session after this time.
     pub timeout: Option<Duration>,
+    /// Nothing is to run.
+    pub dry_run: bool,
     /// Show losses as they happen and JSON lines of the run's own.
     pub json: bool,
 }
@@ -76,7 +78,11 @@ impl Run<'_> {
                         feed.names().answer(id, last, answer);
                     }
                     BoardMessage::Talk { source, bytes } => self.talk(source, &bytes),
-                    BoardMessage::Refused(refusal) => return Err(Failure::Refused(refusal)),
+                    BoardMessage::Refused(refusal) if matches!(phase, Phase::Running) => {
+                        return Err(blame::show(refusal, self.source, self.debug, client, self.ui));
+                    }
+                    // A Stop that crossed the end of the session is refused, and that is well.
+                    BoardMessage::Refused(_) => {}
                     BoardMessage::Ended(ending) => phase = Phase::Ended(ending, Instant::now()),
                     BoardMessage::Hello(_) | BoardMessage::Loaded { .. } | BoardMessage::Pong => {}
                 }
@@ -91,7 +97,10 @@ impl Run<'_> {
                 Fed::Error(error) => {
                     feed.mute();
                     client.send(&HostMessage::Stop)?;
-                    self.ui.error(&error.to_string(), Some("the place is the printf whose format is made at run time"));
+                    self.ui.error(
+                        &error.to_string(),
+                        Some("the place is the printf whose format is made at run time"),
+                    );
                     return Err(Failure::Trap);
                 }
             }
@@ -150,19 +159,26 @@ impl Run<'_> {
 
     fn started(&self, armed: &[ktap_link::message::Armed], began: Instant) {
         for probe in armed {
-            let name = self.debug.probes.get(probe.probe as usize).map_or("?", |(text, _)| text.as_str());
+            let name = self
+                .debug
+                .probes
+                .get(probe.probe as usize)
+                .map_or("?", |(text, _)| text.as_str());
             self.ui.verbose(format!("armed `{name}`: {} events", probe.events));
         }
-        self.ui.verbose(format!("running {} ms after Start", began.elapsed().as_millis()));
-        if !armed.is_empty() && !self.json {
+        self.ui
+            .verbose(format!("running {} ms after Start", began.elapsed().as_millis()));
+        if !armed.is_empty() && !self.json && !self.dry_run {
             self.ui.say("Tracing... Hit Ctrl-C to end.");
         }
     }
 
     fn talk(&self, source: TalkSource, bytes: &[u8]) {
         match source {
-            TalkSource::CommandOut | TalkSource::CommandErr => self.ui.pass_through(bytes),
-            TalkSource::Agent => self.ui.verbose(format!("agent: {}", String::from_utf8_lossy(bytes).trim_end())),
+            TalkSource::CommandOut | TalkSource::CommandErr => self.ui.command(bytes),
+            TalkSource::Agent => self
+                .ui
+                .verbose(format!("agent: {}", String::from_utf8_lossy(bytes).trim_end())),
         }
     }
 
@@ -184,7 +200,12 @@ impl Run<'_> {
             self.ui.say(format!("the command ended with status {status}"));
         }
         match ending.reason {
-            EndReason::Trap { trap, function, pc, detail } => {
+            EndReason::Trap {
+                trap,
+                function,
+                pc,
+                detail,
+            } => {
                 let message = match Trap::from_number(trap) {
                     Some(trap) => trap.message().replace("{}", &detail.to_string()),
                     None => format!("unknown trap {trap}"),
@@ -198,7 +219,8 @@ impl Run<'_> {
                         "function": name,
                     }));
                 }
-                self.ui.rendered(&diagnose::render_trap(self.source, span, &message, name));
+                self.ui
+                    .rendered(&diagnose::render_error(self.source, span, &message, name, None));
                 Err(Failure::Trap)
             }
             EndReason::Exit => Ok(ending.status as u8),
@@ -214,18 +236,35 @@ impl Run<'_> {
     fn lost_lines(&self, lost: &LostCounters) -> Vec<String> {
         let mut lines = Vec::new();
         for (probe, count) in &lost.ring {
-            let name = self.debug.probes.get(*probe as usize).map_or("?", |(text, _)| text.as_str());
-            lines.push(format!("{count} events of `{name}` lost: the kernel's ring was full; try --ring-pages, a filter"));
+            let name = self
+                .debug
+                .probes
+                .get(*probe as usize)
+                .map_or("?", |(text, _)| text.as_str());
+            lines.push(format!(
+                "{count} events of `{name}` lost: the kernel's ring was full; try --ring-pages, a filter"
+            ));
         }
         let causes: [(u64, &str); 6] = [
-            (lost.link, "records lost: the link was too slow; print less, or count on the board"),
+            (
+                lost.link,
+                "records lost: the link was too slow; print less, or count on the board",
+            ),
             (lost.fuel, "handler runs stopped by their budget"),
-            (lost.table, "table updates lost: the session's memory is full; try --memory"),
+            (
+                lost.table,
+                "table updates lost: the session's memory is full; try --memory",
+            ),
             (lost.recursion, "events skipped: they fired inside a handler"),
             (lost.oversize, "records lost: longer than a record may be"),
             (lost.missed, "returns missed by the kernel"),
         ];
-        lines.extend(causes.iter().filter(|(count, _)| *count > 0).map(|(count, cause)| format!("{count} {cause}")));
+        lines.extend(
+            causes
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, cause)| format!("{count} {cause}")),
+        );
         lines
     }
 }

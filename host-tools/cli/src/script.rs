@@ -28,7 +28,10 @@ impl Script {
     pub fn read(args: &ScriptArgs) -> Result<Script, Failure> {
         if let Some(program) = &args.program {
             let source = Source::new("(command line)", program.as_bytes());
-            return Ok(Script { source, args: args.words.clone() });
+            return Ok(Script {
+                source,
+                args: args.words.clone(),
+            });
         }
         let Some((path, rest)) = args.words.split_first() else {
             return Err(Failure::Usage(
@@ -47,8 +50,13 @@ impl Script {
             (path.clone(), text)
         };
         if text.len() > MAX_SCRIPT {
-            return Err(Failure::usage(format!("`{name}` is longer than the {MAX_SCRIPT} bytes a script may have")));
+            return Err(Failure::usage(format!(
+                "`{name}` is longer than the {MAX_SCRIPT} bytes a script may have"
+            )));
         }
-        Ok(Script { source: Source::new(name, text), args: rest.to_vec() })
+        Ok(Script {
+            source: Source::new(name, text),
+            args: rest.to_vec(),
+        })
     }
 }

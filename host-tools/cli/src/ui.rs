@@ -79,6 +79,13 @@ impl Ui {
         let _ = writeln!(std::io::stdout(), "{value}");
     }
 
+    /// Passes on what the traced command says, also when quiet: the user asked for that command.
+    pub fn command(&self, bytes: &[u8]) {
+        use std::io::Write;
+        // A stderr that is gone leaves nobody to tell.
+        let _ = anstream::stderr().write_all(bytes);
+    }
+
     /// Passes on bytes from the board's side as they are.
     pub fn pass_through(&self, bytes: &[u8]) {
         if self.volume >= Volume::Normal {

@@ -100,7 +100,12 @@ fn findings_as_json_are_lines_on_stdout() {
 
 #[test]
 fn stages_can_be_seen() {
-    for (stage, expected) in [("tokens", "print"), ("ast", "print"), ("dis", "builtin"), ("image", "0000  ")] {
+    for (stage, expected) in [
+        ("tokens", "print"),
+        ("ast", "print"),
+        ("dis", "builtin"),
+        ("image", "0000  "),
+    ] {
         let output = ktap(&["dump", "-s", stage, "-e", "print(1, 2)"]);
         assert_eq!(code(&output), 0, "{stage}: {}", err(&output));
         assert!(out(&output).contains(expected), "{stage}: {}", out(&output));
@@ -112,7 +117,10 @@ fn stages_can_be_seen() {
 #[test]
 fn lists_and_pages() {
     let builtins = out(&ktap(&["list", "builtins", "print*"]));
-    assert!(builtins.contains("print_hist(t[, n])") && !builtins.contains("delete"), "{builtins}");
+    assert!(
+        builtins.contains("print_hist(t[, n])") && !builtins.contains("delete"),
+        "{builtins}"
+    );
     let boards = out(&ktap(&["list", "boards"]));
     assert!(boards.contains("x86-edge") && boards.contains("local"), "{boards}");
     assert!(out(&ktap(&["doc", "exit"])).starts_with("0  "));
@@ -140,7 +148,11 @@ fn every_shipped_script_compiles() {
             let output = ktap(&["check", path.to_str().unwrap()]);
             assert_eq!(code(&output), 0, "{}: {}", path.display(), err(&output));
             let text = std::fs::read_to_string(&path).unwrap();
-            assert!(text.lines().take(3).all(|line| line.starts_with('#')), "{}: a header of three lines", path.display());
+            assert!(
+                text.lines().take(3).all(|line| line.starts_with('#')),
+                "{}: a header of three lines",
+                path.display()
+            );
             seen += 1;
         }
     }

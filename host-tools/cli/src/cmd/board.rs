@@ -20,7 +20,11 @@ pub fn run(action: &BoardAction, ui: Ui) -> Result<u8, Failure> {
         BoardAction::Up { name } => {
             let board = Board::load(name)?;
             let running = connect::start(&board, ui)?;
-            ui.say(format!("{name} is up (pid {}, serial {})", running.pid, running.serial.display()));
+            ui.say(format!(
+                "{name} is up (pid {}, serial {})",
+                running.pid,
+                running.serial.display()
+            ));
             Ok(0)
         }
         BoardAction::Down { name } => {
@@ -57,7 +61,11 @@ pub fn list(glob: &str) -> Result<u8, Failure> {
                 let state = match &board.qemu {
                     Some(_) => {
                         let spec = connect::qemu_spec(&board)?;
-                        if qemu::status(&spec.state_dir).is_some() { "up" } else { "down" }
+                        if qemu::status(&spec.state_dir).is_some() {
+                            "up"
+                        } else {
+                            "down"
+                        }
                     }
                     None => "-",
                 };
@@ -71,6 +79,8 @@ pub fn list(glob: &str) -> Result<u8, Failure> {
             }
         }
     }
-    std::io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
     Ok(0)
 }

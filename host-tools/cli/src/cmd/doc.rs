@@ -17,7 +17,9 @@ pub fn run(topic: Option<&str>) -> Result<u8, Failure> {
         Some("exit") => exit_codes(),
         Some(topic) => page(topic)?,
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
     Ok(0)
 }
 
@@ -31,7 +33,10 @@ fn overview() -> String {
 
 /// Returns the table of exit codes.
 fn exit_codes() -> String {
-    EXIT_CODES.iter().map(|(code, meaning)| format!("{code}  {meaning}\n")).collect()
+    EXIT_CODES
+        .iter()
+        .map(|(code, meaning)| format!("{code}  {meaning}\n"))
+        .collect()
 }
 
 fn page(topic: &str) -> Result<String, Failure> {
@@ -40,12 +45,20 @@ fn page(topic: &str) -> Result<String, Failure> {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        return Ok(format!("{} ({kind}): {}\n\n{}\n", code.text(), code.title(), code.page()));
+        return Ok(format!(
+            "{} ({kind}): {}\n\n{}\n",
+            code.text(),
+            code.title(),
+            code.page()
+        ));
     }
     if let Some(builtin) = Builtin::from_name(topic).filter(|b| b.spelling() != Spelling::Hidden) {
         return Ok(format!("{}\n\n{}\n", builtin.signature(), builtin.doc()));
     }
-    let names = Code::ALL.iter().map(|c| c.text()).chain(Builtin::ALL.iter().map(|b| b.name()));
+    let names = Code::ALL
+        .iter()
+        .map(|c| c.text())
+        .chain(Builtin::ALL.iter().map(|b| b.name()));
     let help = match ktap_lang::suggest::suggest(topic, names) {
         Some(close) => format!("did you mean `{close}`?"),
         None => "`ktap-host doc` lists the topics".into(),
@@ -70,7 +83,10 @@ mod tests {
     fn the_document_of_exit_codes_is_the_table() {
         let document = include_str!("../../../../docs/exit-codes.md");
         for (code, meaning) in EXIT_CODES {
-            assert!(document.contains(&format!("| {code} | {meaning} |")), "{code}: {meaning}");
+            assert!(
+                document.contains(&format!("| {code} | {meaning} |")),
+                "{code}: {meaning}"
+            );
         }
     }
 }

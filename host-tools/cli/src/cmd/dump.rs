@@ -36,7 +36,9 @@ pub fn stage(script: &Script, stage: DumpStage, ui: Ui) -> Result<u8, Failure> {
         DumpStage::Dis => disasm(&compile::run(script, OutputFormat::Text, ui)?.image),
         DumpStage::Image => hex(&compile::run(script, OutputFormat::Text, ui)?.image.to_bytes()),
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
     Ok(0)
 }
 
@@ -45,7 +47,10 @@ fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (row, chunk) in bytes.chunks(16).enumerate() {
         let digits: Vec<String> = chunk.iter().map(|b| format!("{b:02x}")).collect();
-        let letters: String = chunk.iter().map(|&b| if (32..127).contains(&b) { b as char } else { '.' }).collect();
+        let letters: String = chunk
+            .iter()
+            .map(|&b| if (32..127).contains(&b) { b as char } else { '.' })
+            .collect();
         text.push_str(&format!("{:04x}  {:<47}  {letters}\n", row * 16, digits.join(" ")));
     }
     text

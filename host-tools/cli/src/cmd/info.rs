@@ -46,9 +46,23 @@ pub fn run(args: &InfoArgs, ui: Ui) -> Result<u8, Failure> {
             let mut row = |name: &str, value: &str| text.push_str(&format!("{name:<12} {value}\n"));
             row("board", &board.name);
             row("link", &link);
-            row("ktap-host", &format!("{} (protocol {}.{})", env!("CARGO_PKG_VERSION"), version::MAJOR, version::MINOR));
-            row("agent", &format!("{} (protocol {}.{})", hello.agent, hello.major, hello.minor));
-            row("kernel", &format!("{} {} on {}", hello.release, hello.machine, hello.node));
+            row(
+                "ktap-host",
+                &format!(
+                    "{} (protocol {}.{})",
+                    env!("CARGO_PKG_VERSION"),
+                    version::MAJOR,
+                    version::MINOR
+                ),
+            );
+            row(
+                "agent",
+                &format!("{} (protocol {}.{})", hello.agent, hello.major, hello.minor),
+            );
+            row(
+                "kernel",
+                &format!("{} {} on {}", hello.release, hello.machine, hello.node),
+            );
             row("build id", if build_id.is_empty() { "unknown" } else { &build_id });
             row("CPUs", &hello.cpus.to_string());
             text.push('\n');
@@ -59,6 +73,8 @@ pub fn run(args: &InfoArgs, ui: Ui) -> Result<u8, Failure> {
             text
         }
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
     Ok(0)
 }

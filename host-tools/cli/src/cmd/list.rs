@@ -32,7 +32,9 @@ pub fn run(args: &ListArgs, ui: Ui) -> Result<u8, Failure> {
     if text.is_empty() {
         return Err(Failure::usage(format!("nothing matches `{}`", args.glob)));
     }
-    std::io::stdout().write_all(text.as_bytes()).map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
     Ok(0)
 }
 
@@ -45,7 +47,9 @@ fn builtins(pattern: &str) -> String {
 }
 
 fn probes(client: &mut Client, abi: Abi, pattern: &str, verbose: bool) -> Result<String, Failure> {
-    let names = client.ask_text(Question::Events { glob: pattern.to_owned() })?;
+    let names = client.ask_text(Question::Events {
+        glob: pattern.to_owned(),
+    })?;
     let names = String::from_utf8_lossy(&names).into_owned();
     if !verbose {
         return Ok(names);
@@ -54,7 +58,9 @@ fn probes(client: &mut Client, abi: Abi, pattern: &str, verbose: bool) -> Result
     for name in names.lines() {
         text.push_str(&format!("{name}\n"));
         let format = client.ask_text(Question::FormatOf { name: name.to_owned() })?;
-        let Ok(format) = ktap_symbols::format::EventFormat::parse(&String::from_utf8_lossy(&format), abi) else { continue };
+        let Ok(format) = ktap_symbols::format::EventFormat::parse(&String::from_utf8_lossy(&format), abi) else {
+            continue;
+        };
         for (number, field) in format.own_fields().enumerate() {
             text.push_str(&format!("    arg{number:<3} {} {}\n", field.type_name, field.name));
         }

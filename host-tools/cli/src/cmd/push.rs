@@ -5,7 +5,8 @@ use std::io::{BufWriter, IsTerminal, LineWriter, Write};
 use std::time::Instant;
 
 use ktap_lang::program::Program;
-use ktap_link::message::{BoardMessage, EngineChoice, HostMessage, Packed, RefusalCode, RunOptions};
+use ktap_lang::source::Source;
+use ktap_link::message::{BoardMessage, EngineChoice, HostMessage, Packed, RunOptions};
 use ktap_render::{Config, Output, Renderer};
 
 use super::dump;
@@ -18,7 +19,7 @@ use crate::run::Run;
 use crate::script::Script;
 use crate::signals::StopRequests;
 use crate::ui::Ui;
-use crate::{bind, compile, connect, failure::Failure, suggest};
+use crate::{bind, blame, compile, connect, failure::Failure};
 
 /// How long the board may take to verify and attach.
 const LOAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
@@ -38,24 +39,38 @@ pub fn run(args: &PushArgs, ui: Ui) -> Result<u8, Failure> {
     let out = output(args)?;
     let (board, mut client) = connect::open(&args.target, ui)?;
     bind::bind(&mut program, &mut client)?;
-    load(&program, options(args, &board), &mut client, ui)?;
+    load(&program, &script.source, options(args, &board), &mut client, ui)?;
 
     let mut feed = Feed::new(renderer(args, &program), Names::new(board.abi(), None), out);
     let json = args.format == OutputFormat::Json;
-    let run = Run { source: &script.source, debug: &program.debug, ui, timeout: args.timeout, json };
+    let run = Run {
+        source: &script.source,
+        debug: &program.debug,
+        ui,
+        timeout: args.timeout,
+        dry_run: args.dry_run,
+        json,
+    };
     let result = run.execute(&mut client, &mut feed, &stops);
     drop(feed);
     let (sent, received) = client.traffic;
     client.leave();
-    ui.verbose(format!("{sent} bytes to the board, {received} from it, {} ms in all", began.elapsed().as_millis()));
+    ui.verbose(format!(
+        "{sent} bytes to the board, {received} from it, {} ms in all",
+        began.elapsed().as_millis()
+    ));
     result
 }
 
 /// Sends the image and waits until the board has it.
-fn load(program: &Program, options: RunOptions, client: &mut Client, ui: Ui) -> Result<(), Failure> {
+fn load(program: &Program, source: &Source, options: RunOptions, client: &mut Client, ui: Ui) -> Result<(), Failure> {
     let image = program.image.to_bytes();
     let packed = Packed::pack(&image);
-    ui.verbose(format!("image of {} bytes, {} on the wire", image.len(), packed.bytes.len()));
+    ui.verbose(format!(
+        "image of {} bytes, {} on the wire",
+        image.len(),
+        packed.bytes.len()
+    ));
     client.send(&HostMessage::Load { image: packed, options })?;
     match client.wait(LOAD_TIMEOUT)? {
         Some(BoardMessage::Loaded { memory, warnings }) => {
@@ -65,10 +80,7 @@ fn load(program: &Program, options: RunOptions, client: &mut Client, ui: Ui) -> 
             }
             Ok(())
         }
-        Some(BoardMessage::Refused(refusal)) if refusal.code == RefusalCode::NoSuchEvent => {
-            Err(suggest::event(refusal, client))
-        }
-        Some(BoardMessage::Refused(refusal)) => Err(Failure::Refused(refusal)),
+        Some(BoardMessage::Refused(refusal)) => Err(blame::show(refusal, source, &program.debug, client, ui)),
         Some(_) => Err(Failure::Session("the board answered something else than Loaded".into())),
         None => Err(Failure::Session("the board did not load the program in time".into())),
     }
@@ -105,14 +117,21 @@ fn renderer(args: &PushArgs, program: &Program) -> Renderer {
         OutputFormat::Text => Output::Text,
         OutputFormat::Json => Output::Json,
     };
-    Renderer::new(Config { output, timestamps: args.timestamps }, &program.debug.formats)
+    Renderer::new(
+        Config {
+            output,
+            timestamps: args.timestamps,
+        },
+        &program.debug.formats,
+    )
 }
 
 /// Opens where data goes: line by line to a terminal, in blocks elsewhere.
 fn output(args: &PushArgs) -> Result<Box<dyn Write>, Failure> {
     match &args.output {
         Some(path) => {
-            let file = File::create(path).map_err(|e| Failure::Output(format!("cannot write `{}`: {e}", path.display())))?;
+            let file =
+                File::create(path).map_err(|e| Failure::Output(format!("cannot write `{}`: {e}", path.display())))?;
             Ok(Box::new(BufWriter::new(file)))
         }
         None if std::io::stdout().is_terminal() => Ok(Box::new(LineWriter::new(std::io::stdout()))),

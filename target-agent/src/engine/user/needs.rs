@@ -4,7 +4,7 @@
 
 use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::code::{CodeRef, ConstKind};
-use ktap_bytecode::op::Op;
+use ktap_bytecode::op::{Op, Word};
 
 use crate::sys::perf::Chains;
 
@@ -17,6 +17,24 @@ pub struct Needs {
     pub uid: bool,
     /// Stacks.
     pub chains: Chains,
+}
+
+/// Builtins that only something inside the kernel can give.
+const KERNEL_ONLY: &[Builtin] = &[
+    Builtin::KernelString,
+    Builtin::CurrTaskinfo,
+    Builtin::InInterrupt,
+    Builtin::InIowait,
+    Builtin::EventSetRetval,
+    Builtin::NetSockSaddr,
+    Builtin::NetSockDaddr,
+];
+
+/// Returns the first word that calls a builtin this engine lacks.
+pub fn missing_builtin(code: &CodeRef<'_>) -> Option<u32> {
+    let lacks = |number| Builtin::from_number(number).is_some_and(|builtin| KERNEL_ONLY.contains(&builtin));
+    let calls = |word: &Word| word.op() == Some(Op::CallBuiltin) && lacks(word.c());
+    code.code.iter().position(calls).map(|pc| pc as u32)
 }
 
 impl Needs {
