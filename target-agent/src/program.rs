@@ -150,12 +150,19 @@ fn check<'i>(image: &'i Image, catalog: Option<&Catalog>) -> Result<(Verified<'i
     Ok((verified, warnings))
 }
 
+/// Most backward jumps of one run, whatever the host allows: no message is read while a run goes on, so it has to end soon.
+const MOST_LOOPS: u32 = 10_000_000;
+/// Most ops of one handler run, likewise.
+const MOST_FUEL: u32 = 10_000_000;
+
 /// Keeps what the host asks for within what any board could need, so that sizes stay small numbers.
 fn bounded(limits: &Limits) -> Limits {
     Limits {
         stack_slots: limits.stack_slots.clamp(256, 1 << 16),
         call_depth: limits.call_depth.clamp(8, 1 << 12),
         scratch: limits.scratch.clamp(8 << 10, 4 << 20),
+        loops: limits.loops.min(MOST_LOOPS),
+        fuel: limits.fuel.min(MOST_FUEL),
         ..*limits
     }
 }
