@@ -80,7 +80,14 @@ impl Deframer {
     /// Passes on the whole lines of text the segment begins with.
     fn tell_lines(&mut self) {
         let mut told = 0;
-        while let Some(len) = self.segment.get(told..).and_then(text_line) {
+        // The first byte of a frame may well be a newline; only the second tells a frame from text.
+        let is_text = |rest: &[u8]| rest.get(1).is_some_and(|second| *second != frame::VERSION);
+        while let Some(len) = self
+            .segment
+            .get(told..)
+            .filter(|rest| is_text(rest))
+            .and_then(text_line)
+        {
             self.found.push_back(Deframed::Noise(
                 self.segment.iter().skip(told).take(len).copied().collect(),
             ));
@@ -205,6 +212,29 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_begins_with_a_newline_may_come_in_pieces() {
+        // A zero at every place of header and payload gives every first byte a frame can have, the newline among them.
+        for nonce in [7, 0x0707_0707] {
+            for zero in 0..300 {
+                let mut payload = [0xee; 300];
+                payload[zero] = 0;
+                let mut bytes = Vec::new();
+                let header = Header {
+                    kind: Kind::Data,
+                    flags: 1,
+                    nonce,
+                    seq: 0x0101,
+                    ack: 0x0101,
+                };
+                encode(&header, &payload, &mut bytes);
+                let mut d = Deframer::default();
+                bytes.iter().for_each(|byte| d.push(&[*byte]));
+                assert_eq!((all(&mut d), d.damaged()), ((1, Vec::new()), 0), "{nonce} {zero}");
+            }
+        }
+    }
+
+    #[test]
     fn a_line_that_never_ends_is_passed_on_in_pieces() {
         let mut d = Deframer::default();
         for _ in 0..50 {
@@ -255,6 +285,8 @@ mod tests {
             for piece in bytes.chunks(cut) {
                 d.push(piece);
             }
+            // A lone newline may be the first byte of a frame; what follows tells.
+            d.push(&[0]);
             prop_assert_eq!(d.damaged(), 0);
             prop_assert_eq!(all(&mut d), (frames, text));
         }
