@@ -12,6 +12,7 @@ mod command;
 mod cpio;
 mod demo;
 mod error;
+mod events;
 mod guest;
 mod initramfs;
 mod kernel;
@@ -36,8 +37,9 @@ const HELP: &str = "\
 cargo xtask TASK
 
   demo [--keep]       the main job on a QEMU board, from nothing; --keep leaves the board up
-  test [--only cargo | --only cases [NAME]]
-                      every test; or cargo's; or the cases on the board whose names contain NAME
+  test [--only cargo | --only cases [NAME] | --only events]
+                      every test; or cargo's; or the cases on the board whose names contain NAME; or the
+                      comparison of the texts of all events of the board with its kernel's own
   setup               get all that is needed from outside the checkout
   build               setup, then the agents, the board's image, ktap-host";
 
@@ -62,6 +64,7 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["test", "--only", "cargo"] => test::run(&Cache::open()?, Some(Part::Cargo), ""),
         ["test", "--only", "cases"] => test::run(&Cache::open()?, Some(Part::Cases), ""),
         ["test", "--only", "cases", name] => test::run(&Cache::open()?, Some(Part::Cases), name),
+        ["test", "--only", "events"] => test::run(&Cache::open()?, Some(Part::Events), ""),
         ["build"] => build::run(&Cache::open()?),
         [] | ["help" | "-h" | "--help"] => {
             terminal::result(HELP);

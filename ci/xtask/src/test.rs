@@ -10,7 +10,7 @@ use crate::cache::{self, Cache};
 use crate::case::{self, Case};
 use crate::error::XtaskError;
 use crate::run_case::{self, Ending};
-use crate::{agent, build, guest, terminal, toolchain};
+use crate::{agent, build, events, guest, terminal, toolchain};
 
 /// The parts of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Part {
     Cargo,
     /// The cases on a QEMU board.
     Cases,
+    /// The texts of all events of a QEMU board.
+    Events,
 }
 
 /// Numbers of tests by how they ended.
@@ -33,12 +35,19 @@ struct Tally {
 pub fn run(cache: &Cache, only: Option<Part>, name: &str) -> Result<(), XtaskError> {
     build::run(cache)?;
     let mut tally = Tally::default();
-    if only != Some(Part::Cases) {
+    let wanted = |part| only.is_none_or(|only| only == part);
+    if wanted(Part::Cargo) {
         tally.add(cargo_tests(cache)?);
         tally.add(agent_sizes(cache)?);
     }
-    if only != Some(Part::Cargo) {
+    if wanted(Part::Cases) {
         tally.add(cases(cache, name)?);
+    }
+    if wanted(Part::Events) {
+        tally.add(event_texts(cache)?);
+    }
+    if only != Some(Part::Cargo) {
+        guest::down(cache)?;
     }
     let skipped = if tally.skipped == 0 {
         String::new()
@@ -160,8 +169,26 @@ fn cases(cache: &Cache, name: &str) -> Result<Tally, XtaskError> {
             }
         }
     }
-    guest::down(cache)?;
     Ok(tally)
+}
+
+fn event_texts(cache: &Cache) -> Result<Tally, XtaskError> {
+    guest::up(cache)?;
+    let alike = events::run(cache)?;
+    let health = guest::health(cache)?;
+    let complaints = health.log.iter().filter(|line| guest::is_complaint(line));
+    let problems: Vec<&String> = complaints.chain(&health.left).collect();
+    for problem in &problems {
+        terminal::result(&format!("  {problem}"));
+    }
+    let passed = alike && problems.is_empty();
+    let shown = if passed { "ok" } else { "FAILED" };
+    terminal::result(&format!("texts of all events of {} ... {shown}", guest::BOARD));
+    Ok(Tally {
+        passed: u32::from(passed),
+        failed: u32::from(!passed),
+        skipped: 0,
+    })
 }
 
 fn load(cache: &Cache) -> Result<Vec<Case>, XtaskError> {

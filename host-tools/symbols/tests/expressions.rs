@@ -223,3 +223,9 @@ fn what_a_format_needs_is_told() {
     assert!(!event(r#""%d", REC->i"#).names_addresses());
     assert!(event(r#""%s", REC->s"#).reads_kernel_strings());
 }
+
+#[test]
+fn a_blank_in_front_of_the_text_stays() {
+    let line = event(r#"" %d", 1"#).line(&raw(), &NoSymbols);
+    assert_eq!(String::from_utf8_lossy(&line), format!("{}:  1", event("").name));
+}

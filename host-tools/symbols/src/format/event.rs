@@ -112,12 +112,14 @@ impl EventFormat {
         }
         let mut line = self.name.clone().into_bytes();
         line.push(b':');
-        let text = self.text(raw, symbols);
-        // The list of fields brings its own blank.
-        if text.first() != Some(&b' ') {
-            line.push(b' ');
+        match self.formatted(raw, symbols) {
+            Some(text) => {
+                line.push(b' ');
+                line.extend_from_slice(&text);
+            }
+            // The list of fields brings its own blank.
+            None => line.extend_from_slice(&fallback::fields(self, raw, symbols)),
         }
-        line.extend_from_slice(&text);
         line
     }
 

@@ -129,7 +129,8 @@ fn socket(bytes: &[u8], options: &[u8], abi: Abi) -> Option<String> {
                 true,
             )
         }
-        _ => return None,
+        // What the kernel says of other families.
+        _ => return Some("(einval)".to_owned()),
     };
     Some(match (port, v6) {
         (None, _) => host,
