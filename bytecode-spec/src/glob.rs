@@ -1,6 +1,6 @@
 //! Globs over names of events, functions and boards.
 //!
-//! In: a pattern (`*`, `?`, `[a-z]`, `[!x]`, `\` escape) and a name. Out: whether it matches. Invariant: the time is bounded by the
+//! In: a pattern (`*`, `?`, `[a-z]`, `[!x]` or `[^x]`, `\` escape) and a name. Out: whether it matches. Invariant: the time is bounded by the
 //! product of the two lengths, whatever the pattern.
 
 /// Returns true if the whole name matches the pattern.
@@ -31,6 +31,11 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern.iter().skip(p).all(|&b| b == b'*')
 }
 
+/// Returns true if the text contains anything that is not taken literally.
+pub fn is_glob(pattern: &[u8]) -> bool {
+    pattern.iter().any(|b| matches!(b, b'*' | b'?' | b'[' | b'\\'))
+}
+
 /// Matches one byte against the pattern at `p`; returns where the pattern goes on.
 fn one(pattern: &[u8], p: usize, byte: u8) -> Option<usize> {
     match *pattern.get(p)? {
@@ -49,7 +54,7 @@ fn one(pattern: &[u8], p: usize, byte: u8) -> Option<usize> {
 /// Reads the class at `p`: does the byte belong to it, and where it ends. Nothing if it is not closed.
 fn class(pattern: &[u8], p: usize, byte: u8) -> Option<(bool, usize)> {
     let mut at = p + 1;
-    let negated = pattern.get(at) == Some(&b'!');
+    let negated = matches!(pattern.get(at), Some(b'!' | b'^'));
     if negated {
         at += 1;
     }
@@ -91,6 +96,7 @@ mod tests {
             ("[a-c]x", "bx", true),
             ("[!a-c]x", "bx", false),
             ("[!a-c]x", "dx", true),
+            ("[^a-c]x", "dx", true),
             ("[]x]", "]", true),
             ("[", "[", true),
             ("\\*", "*", true),

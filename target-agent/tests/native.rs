@@ -1,7 +1,7 @@
 //! The built agent on this machine's own kernel, driven over its standard input and output.
 //!
-//! Runs only where `KTAP_AGENT` names the built binary; needs root and tracefs. Programs are put together by hand, so that
-//! nothing but the agent, the VM and the contract is tested.
+//! Needs what `cargo xtask build` makes (or another binary, named by `KTAP_AGENT`), root and tracefs. Programs are put together by hand,
+//! so that nothing but the agent, the VM and the contract is tested.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -36,8 +36,8 @@ struct Agent {
 
 impl Agent {
     /// Starts the agent and greets it; nothing if there is none to start.
-    fn greeted() -> Option<Agent> {
-        let mut agent = Agent::start()?;
+    fn greeted() -> Agent {
+        let mut agent = Agent::start();
         agent.say(&HostMessage::Hello {
             major: MAJOR,
             minor: MINOR,
@@ -47,11 +47,16 @@ impl Agent {
         };
         assert_eq!((hello.major, hello.minor), (MAJOR, MINOR));
         agent.say(&HostMessage::Credit { bytes: 1 << 24 });
-        Some(agent)
+        agent
     }
 
-    fn start() -> Option<Agent> {
-        let path = std::env::var_os("KTAP_AGENT")?;
+    fn start() -> Agent {
+        let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/agents/x86_64/ktap-agent");
+        let path = std::env::var_os("KTAP_AGENT").unwrap_or_else(|| built.into());
+        assert!(
+            std::path::Path::new(&path).exists(),
+            "there is no {path:?}: `cargo xtask build` makes it"
+        );
         let mut child = Command::new(path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -68,13 +73,13 @@ impl Agent {
             }
         });
         let stdin = child.stdin.take();
-        Some(Agent {
+        Agent {
             child,
             stdin,
             bytes,
             session: Session::host(std::process::id()),
             start: Instant::now(),
-        })
+        }
     }
 
     fn now(&self) -> u64 {
@@ -289,7 +294,7 @@ fn getppid(times: u32) {
 
 #[test]
 fn counts_are_exact() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     // Those that fit the ring are all there, however busy this machine is; of more, what is missing is counted.
     for (times, fit) in [(1, true), (7_777, true), (300_000, false)] {
         assert_eq!(agent.begin(&counting("syscalls", "sys_enter_getppid", None), own()), 1);
@@ -306,7 +311,7 @@ fn counts_are_exact() {
 
 #[test]
 fn all_system_calls() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     assert!(agent.begin(&counting("syscalls", "sys_enter_*", Some("common_pid != 0")), own()) > 200);
     getppid(10);
     agent.say(&HostMessage::Stop);
@@ -317,7 +322,7 @@ fn all_system_calls() {
 
 #[test]
 fn fields_members_and_tasks() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     let member = |number| Field {
         kind: FieldKind::Member as u8,
         reserved: 0,
@@ -367,7 +372,7 @@ fn fields_members_and_tasks() {
 
 #[test]
 fn a_command_is_traced_and_ends_the_session() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     let command = ["sh", "-c", "echo out; (exit 0); exit 3"].map(String::from).to_vec();
     agent.begin(
         &counting("sched", "sched_process_exit", None),
@@ -399,7 +404,7 @@ fn a_command_is_traced_and_ends_the_session() {
 
 #[test]
 fn ticks_main_and_traps() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     // A tick that exits with 5 the third time.
     let tick = [
         Word::ad(Op::LoadI, 0, 1),
@@ -450,7 +455,7 @@ fn ticks_main_and_traps() {
 
 #[test]
 fn profile_samples_every_cpu() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     let points = vec![
         vec![ProbePoint::Profile { period_ns: 1_000_000 }],
         vec![ProbePoint::End],
@@ -468,7 +473,7 @@ fn profile_samples_every_cpu() {
 
 #[test]
 fn everything_at_once() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     let events = agent.begin(&counting("*", "*", None), RunOptions::default());
     getppid(1000);
     agent.say(&HostMessage::Stop);
@@ -479,7 +484,7 @@ fn everything_at_once() {
 
 #[test]
 fn refusals() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     let nothing = RunOptions::default();
     let missing = agent.refused(&counting("sched", "no_such_event", None), nothing.clone());
     assert_eq!(missing, (RefusalCode::NoSuchEvent, 0));
@@ -557,7 +562,7 @@ fn refusals() {
 
 #[test]
 fn questions() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     let mut ask = |question| {
         agent.say(&HostMessage::Ask { id: 9, question });
         let mut text = Vec::new();
@@ -615,7 +620,7 @@ fn questions() {
 
 #[test]
 fn garbage_is_survived() {
-    let Some(mut agent) = Agent::start() else { return };
+    let mut agent = Agent::start();
     let mut seed = 1u64;
     for _ in 0..200 {
         let noise: Vec<u8> = (0..1000)
@@ -675,7 +680,7 @@ fn garbage_is_survived() {
 
 #[test]
 fn a_closed_input_ends_the_agent() {
-    let Some(mut agent) = Agent::greeted() else { return };
+    let mut agent = Agent::greeted();
     agent.begin(&counting("syscalls", "*", None), RunOptions::default());
     agent.stdin = None;
     assert_eq!(agent.child.wait().expect("a status").code(), Some(0));

@@ -1,23 +1,26 @@
-//! Boots a real guest, where `cargo xtask setup` has made its image.
+//! Boots a real guest: needs the image that `cargo xtask setup` makes.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use ktap_transport::qemu::{self, QemuSpec};
 
-/// The image that `cargo xtask setup` makes.
-fn image() -> Option<PathBuf> {
-    let cache = match std::env::var_os("KTAP_CACHE") {
-        Some(cache) => PathBuf::from(cache),
-        None => PathBuf::from(std::env::var_os("HOME")?).join(".cache/ktap"),
-    };
+/// Returns where `cargo xtask setup` puts the image.
+fn image() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let xdg = || std::env::var_os("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from);
+    let cache = std::env::var_os("KTAP_CACHE").map_or_else(|| xdg().join("ktap"), PathBuf::from);
     let board = cache.join("x86-edge");
-    (board.join("vmlinuz").exists() && board.join("initramfs.cpio").exists()).then_some(board)
+    assert!(
+        board.join("initramfs.cpio").exists(),
+        "there is no image in {board:?}: `cargo xtask setup` makes it"
+    );
+    board
 }
 
 #[test]
 fn a_guest_comes_up_is_found_talks_and_goes_down() {
-    let Some(image) = image() else { return };
+    let image = image();
     let state_dir = std::env::temp_dir().join(format!("ktap-qemu-test-{}", std::process::id()));
     let spec = QemuSpec {
         name: "transport-test".into(),

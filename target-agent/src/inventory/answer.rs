@@ -5,11 +5,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use ktap_bytecode::glob;
 use ktap_link::message::{Answer, BoardMessage, Packed, Question, Refusal, RefusalCode, Stage};
 
 use super::abilities;
 use super::events::{self, EventName};
-use super::glob;
 use super::tracefs::Tracefs;
 use crate::refusal::{refuse, refuse_errno};
 use crate::sys::file::{self, Fd};
@@ -124,7 +124,7 @@ fn event_names(pattern: &str) -> Result<Vec<u8>, Refusal> {
     let full = names
         .iter()
         .map(|name| alloc::format!("{}:{}\n", name.system, name.event));
-    let matching = full.filter(|line| glob::matches(pattern, line.trim_end()));
+    let matching = full.filter(|line| glob::matches(pattern.as_bytes(), line.trim_end().as_bytes()));
     Ok(matching.collect::<String>().into_bytes())
 }
 

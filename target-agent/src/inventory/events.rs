@@ -7,9 +7,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::format::Format;
-use super::glob;
 use super::tracefs::Tracefs;
 use crate::sys::{Errno, Result};
+use ktap_bytecode::glob;
 
 /// Longest list of events read, bytes; a distribution kernel has 60 KiB of names.
 const MAX_LIST: usize = 4 << 20;
@@ -46,8 +46,10 @@ pub fn all(tracefs: &Tracefs) -> Result<Vec<EventName>> {
 
 /// Returns the events of `all` that match both globs.
 pub fn matching<'a>(all: &'a [EventName], system: &str, event: &str) -> impl Iterator<Item = &'a EventName> {
-    all.iter()
-        .filter(move |name| glob::matches(system, &name.system) && glob::matches(event, &name.event))
+    all.iter().filter(move |name| {
+        glob::matches(system.as_bytes(), name.system.as_bytes())
+            && glob::matches(event.as_bytes(), name.event.as_bytes())
+    })
 }
 
 /// Returns the kernel's id of an event.

@@ -9,6 +9,5 @@ pub mod build_id;
 pub mod cpus;
 pub mod events;
 pub mod format;
-pub mod glob;
 pub mod memory;
 pub mod tracefs;

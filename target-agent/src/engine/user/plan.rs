@@ -8,13 +8,13 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use ktap_bytecode::code::{CodeRef, FieldKind};
+use ktap_bytecode::glob;
 use ktap_bytecode::op::Op;
 use ktap_bytecode::probe::{Probe, ProbePoint};
 use ktap_link::message::{Armed, Refusal, RefusalCode, Stage};
 
 use super::fields::Layout;
 use crate::inventory::events::{self, EventName};
-use crate::inventory::glob;
 use crate::inventory::tracefs::Tracefs;
 use crate::refusal::{refuse, refuse_errno};
 
@@ -213,7 +213,7 @@ pub fn needs_events(probes: &[Probe]) -> bool {
 }
 
 fn is_glob(system: &str, event: &str) -> bool {
-    glob::is_glob(system) || glob::is_glob(event)
+    glob::is_glob(system.as_bytes()) || glob::is_glob(event.as_bytes())
 }
 
 fn wrong_engine(site: u16) -> Refusal {
