@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use ktap_link::MessageError;
 use ktap_link::message::{BoardMessage, HostMessage, RefusalCode, Stage};
 use ktap_link::session::{Received, Session};
 
@@ -77,6 +78,8 @@ impl<'s> Wire<'s> {
                 Received::Noise(_) => {}
                 Received::Message(bytes) => match HostMessage::from_bytes(&bytes) {
                     Ok(message) => return Some(message),
+                    // A host of another version is greeted as any other, so that it can say which version is wrong.
+                    Err(MessageError::Version(major, minor)) => return Some(HostMessage::Hello { major, minor }),
                     Err(_) => {
                         let refusal = refuse(Stage::Message, RefusalCode::Malformed, bytes.len() as i64, "");
                         self.send(&BoardMessage::Refused(refusal));

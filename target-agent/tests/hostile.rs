@@ -460,6 +460,26 @@ fn attack(prey: &mut Prey, dice: &mut Dice, images: &[Vec<u8>]) {
 }
 
 #[test]
+fn a_host_of_another_version_is_greeted() {
+    let mut prey = Prey::start();
+    let mut session = Session::host(1);
+    // Of a version to come, with more in its `Hello` than there is today.
+    session.send(&[0, MAJOR + 1, 7, 42, 43]).expect("a whole session");
+    let greeting = loop {
+        prey.flush(&mut session);
+        let bytes = prey.bytes.recv_timeout(PATIENCE).expect("an answer");
+        session.receive(&bytes, prey.now());
+        if let Some(Received::Message(message)) = session.next_received() {
+            break BoardMessage::from_bytes(&message).expect("a message");
+        }
+    };
+    assert!(
+        matches!(&greeting, BoardMessage::Hello(hello) if hello.major == MAJOR),
+        "{greeting:?}"
+    );
+}
+
+#[test]
 fn a_hostile_host_is_survived() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let seconds = number("KTAP_HOSTILE_SECONDS").unwrap_or(3);

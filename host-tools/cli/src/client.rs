@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use ktap_bytecode::version;
+use ktap_link::MessageError;
 use ktap_link::message::{Answer, BoardHello, BoardMessage, HostMessage, Question};
 use ktap_link::session::{Received, Session};
 use ktap_transport::{Link, LinkError};
@@ -75,12 +76,7 @@ impl Client {
         }
         let (major, minor) = (client.board.major, client.board.minor);
         if version::compatible(major, minor).is_none() {
-            return Err(Failure::Mismatch(format!(
-                "the agent on the board speaks version {major}.{minor}, this ktap-host {}.{}: {}",
-                version::MAJOR,
-                version::MINOR,
-                "let ktap-host upload its own agent, or install the one of this release",
-            )));
+            return Err(other_version(major, minor));
         }
         Ok(client)
     }
@@ -222,6 +218,7 @@ impl Client {
             match received {
                 Received::Message(message) => match BoardMessage::from_bytes(&message) {
                     Ok(message) => self.inbox.push_back(message),
+                    Err(MessageError::Version(major, minor)) => return Err(other_version(major, minor)),
                     Err(_) => return Err(Failure::Session("the board sent something that is no message".into())),
                 },
                 Received::Noise(noise) => self.ui.pass_through(&noise),
@@ -250,6 +247,15 @@ impl Client {
     fn now_ms(&self) -> u64 {
         self.epoch.elapsed().as_millis() as u64
     }
+}
+
+fn other_version(major: u8, minor: u8) -> Failure {
+    Failure::Mismatch(format!(
+        "the agent on the board speaks version {major}.{minor}, this ktap-host {}.{}: {}",
+        version::MAJOR,
+        version::MINOR,
+        "let ktap-host upload its own agent, or install the one of this release",
+    ))
 }
 
 /// Appends a part of a text answer.
