@@ -224,14 +224,17 @@ impl Ssh2Link {
     }
 
     /// The agent ended; says how.
-    fn closed(&self) -> LinkError {
-        let mut why = match (
-            self.channel.exit_signal().ok().and_then(|end| end.exit_signal),
-            self.channel.exit_status(),
-        ) {
+    fn closed(&mut self) -> LinkError {
+        // How it ended comes behind the end of its output; until then the library says 0.
+        self.session.set_timeout(FAREWELL_MS);
+        self.session.set_blocking(true);
+        let told = self.channel.wait_close().is_ok();
+        self.session.set_blocking(false);
+        let signal = self.channel.exit_signal().ok().and_then(|end| end.exit_signal);
+        let mut why = match (signal, self.channel.exit_status()) {
             (Some(signal), _) => format!(": the agent on {} was killed by signal {signal}", self.place),
-            (None, Ok(status)) => format!(": the agent on {} ended (exit status: {status})", self.place),
-            (None, Err(_)) => format!(": the agent on {} ended", self.place),
+            (None, Ok(status)) if told => format!(": the agent on {} ended (exit status: {status})", self.place),
+            (None, _) => format!(": the agent on {} ended", self.place),
         };
         let words = String::from_utf8_lossy(&self.talk);
         if !words.trim().is_empty() {
