@@ -34,7 +34,7 @@ pub struct Image {
     #[serde(with = "const_list")]
     pub consts: Vec<Const>,
     /// The byte pool.
-    #[serde(with = "pool_bytes")]
+    #[serde(with = "crate::byte_string")]
     pub bytes: Vec<u8>,
     /// All captures.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_LIST>")]
@@ -131,7 +131,7 @@ mod code_bytes {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Word>, D::Error> {
-        let bytes = super::pool_bytes::deserialize(d)?;
+        let bytes = crate::byte_string::deserialize(d)?;
         if bytes.len() % 4 != 0 {
             return Err(D::Error::custom("code is not whole words"));
         }
@@ -139,34 +139,6 @@ mod code_bytes {
             .chunks_exact(4)
             .map(|w| Word(u32::from_le_bytes([w[0], w[1], w[2], w[3]])))
             .collect())
-    }
-}
-
-/// A byte string.
-mod pool_bytes {
-    use super::Vec;
-    use serde::{Deserializer, Serializer, de::Visitor};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bytes(bytes)
-    }
-
-    struct Bytes;
-
-    impl Visitor<'_> for Bytes {
-        type Value = Vec<u8>;
-
-        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-            f.write_str("a byte string")
-        }
-
-        fn visit_bytes<E>(self, v: &[u8]) -> Result<Vec<u8>, E> {
-            Ok(v.into())
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-        d.deserialize_bytes(Bytes)
     }
 }
 

@@ -24,6 +24,8 @@ pub mod version;
 #[cfg(feature = "alloc")]
 pub mod bounded;
 #[cfg(feature = "alloc")]
+pub mod byte_string;
+#[cfg(feature = "alloc")]
 pub mod disasm;
 #[cfg(feature = "alloc")]
 pub mod image;

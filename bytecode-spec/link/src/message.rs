@@ -75,7 +75,7 @@ pub enum BoardMessage {
         command_pid: Option<u32>,
     },
     /// Whole records, one after another.
-    Records(#[serde(with = "raw_bytes")] Vec<u8>),
+    Records(#[serde(with = "ktap_bytecode::byte_string")] Vec<u8>),
     /// Counters so far; sent when they changed, and before `Ended`.
     Lost(LostCounters),
     /// A part of an answer.
@@ -96,7 +96,7 @@ pub enum BoardMessage {
         /// Where it comes from.
         source: TalkSource,
         /// The bytes.
-        #[serde(with = "raw_bytes")]
+        #[serde(with = "ktap_bytecode::byte_string")]
         bytes: Vec<u8>,
     },
 }
@@ -139,7 +139,7 @@ pub struct Packed {
     /// Length when unpacked.
     pub raw_len: u32,
     /// The bytes; LZ4 if shorter than `raw_len`, else as they are.
-    #[serde(with = "raw_bytes")]
+    #[serde(with = "ktap_bytecode::byte_string")]
     pub bytes: Vec<u8>,
 }
 
@@ -391,32 +391,4 @@ pub struct Ability {
     pub yes: bool,
     /// How it was found, or why not.
     pub reason: String,
-}
-
-/// A byte string, for serde's derive would take it for a list of numbers.
-mod raw_bytes {
-    use alloc::vec::Vec;
-    use serde::{Deserializer, Serializer, de::Visitor};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bytes(bytes)
-    }
-
-    struct Bytes;
-
-    impl Visitor<'_> for Bytes {
-        type Value = Vec<u8>;
-
-        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-            f.write_str("a byte string")
-        }
-
-        fn visit_bytes<E>(self, v: &[u8]) -> Result<Vec<u8>, E> {
-            Ok(v.into())
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-        d.deserialize_bytes(Bytes)
-    }
 }
