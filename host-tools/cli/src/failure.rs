@@ -1,50 +1,12 @@
 //! Failures of a verb, and the exit code each has.
 //!
-//! In: errors of every room below. Out: a sentence, perhaps with help, and an exit code. Invariant: the codes are documented in
-//! `docs/exit-codes.md` and never change their meaning.
+//! In: errors of every room below. Out: a sentence, perhaps with help, and an exit code. Invariant: the codes are those of [`crate::exit_code`].
 
 use ktap_link::message::Refusal;
 use ktap_transport::LinkError;
 
+use crate::exit_code as code;
 use crate::refusal;
-
-/// Exit codes.
-pub mod code {
-    /// All went well; Ctrl-C is well.
-    pub const OK: u8 = 0;
-    /// The script trapped.
-    pub const TRAP: u8 = 1;
-    /// The command line or a board file is wrong.
-    pub const USAGE: u8 = 2;
-    /// The script has errors.
-    pub const SCRIPT: u8 = 3;
-    /// The board refused.
-    pub const REFUSED: u8 = 4;
-    /// The link could not be made, or broke.
-    pub const LINK: u8 = 5;
-    /// Versions or kernels do not fit.
-    pub const MISMATCH: u8 = 6;
-}
-
-/// The table that `ktap-host doc exit` and the documentation show.
-pub const EXIT_CODES: &[(u8, &str)] = &[
-    (
-        code::OK,
-        "The script ended, or was ended by Ctrl-C, --timeout or its command. exit(n) gives n.",
-    ),
-    (
-        code::TRAP,
-        "The script met a run-time error; its place and cause are on stderr.",
-    ),
-    (code::USAGE, "The command line or a board file is wrong."),
-    (code::SCRIPT, "The script has errors; nothing was pushed."),
-    (code::REFUSED, "The board refused the program or a probe."),
-    (code::LINK, "The board could not be reached, or the link broke."),
-    (
-        code::MISMATCH,
-        "Host and agent, or image and kernel, do not fit together.",
-    ),
-];
 
 /// Why a verb failed.
 #[derive(Debug)]

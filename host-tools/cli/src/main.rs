@@ -12,6 +12,7 @@ mod cmd;
 mod compile;
 mod connect;
 mod diagnose;
+mod exit_code;
 mod failure;
 mod feed;
 mod names;

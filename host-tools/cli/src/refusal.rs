@@ -5,7 +5,7 @@
 
 use ktap_link::message::{Refusal, RefusalCode, Stage};
 
-use crate::failure::code;
+use crate::exit_code as code;
 
 /// Returns the sentence and, where there is one, the mend.
 pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {

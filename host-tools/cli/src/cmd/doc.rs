@@ -5,7 +5,8 @@ use std::io::Write;
 use ktap_bytecode::builtin::{Builtin, Spelling};
 use ktap_lang::diagnostic::{Code, Severity};
 
-use crate::failure::{EXIT_CODES, Failure};
+use crate::exit_code;
+use crate::failure::Failure;
 
 /// Prints a page.
 ///
@@ -33,7 +34,7 @@ fn overview() -> String {
 
 /// Returns the table of exit codes.
 fn exit_codes() -> String {
-    EXIT_CODES
+    exit_code::TABLE
         .iter()
         .map(|(code, meaning)| format!("{code}  {meaning}\n"))
         .collect()
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn the_document_of_exit_codes_is_the_table() {
         let document = include_str!("../../../../docs/exit-codes.md");
-        for (code, meaning) in EXIT_CODES {
+        for (code, meaning) in exit_code::TABLE {
             assert!(
                 document.contains(&format!("| {code} | {meaning} |")),
                 "{code}: {meaning}"
