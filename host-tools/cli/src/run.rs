@@ -128,7 +128,11 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         match stops.count() {
             0 => {}
-            1 => self.stop(client, phase)?,
+            1 if matches!(phase, Phase::Running) => {
+                self.ui.after_interrupt();
+                self.stop(client, phase)?;
+            }
+            1 => {}
             2 => feed.mute(),
             _ => {
                 client.send(&HostMessage::Abort)?;

@@ -3,6 +3,8 @@
 //! In: sentences. Out: lines on stderr, coloured as the terminal allows. Invariant: data never goes through here.
 #![allow(clippy::print_stderr)]
 
+use std::io::IsTerminal;
+
 use crate::args::ColorWhen;
 
 /// How much to say.
@@ -42,6 +44,13 @@ impl Ui {
     pub fn say(&self, text: impl AsRef<str>) {
         if self.volume >= Volume::Normal {
             anstream::eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// Leaves the line on which the terminal shows `^C`.
+    pub fn after_interrupt(&self) {
+        if std::io::stderr().is_terminal() {
+            anstream::eprintln!();
         }
     }
 
