@@ -7,7 +7,7 @@
 //! NAME      counts are exact            starts a case
 //! PROG      trace syscalls:sys_enter_getppid { n += 1 }
 //!           trace_end { print(n) }      indented lines go on with the value
-//! RUN       ktap-host push ...          instead of PROG: a shell command on this PC, with $BOARD and $LINK
+//! RUN       ktap-host push ...          instead of PROG: a shell command on this PC, with $BOARD, $LINK and $ON_BOARD (ssh to it)
 //! ARGS      -c 'getppid_n 1000'         more words for ktap-host push
 //! LINK      ssh serial local            the links to run it over; ssh if it is not there
 //! REQUIRES  test -e /dev/null           a shell command on the board; if it fails the case is skipped

@@ -92,6 +92,14 @@ pub fn ssh(cache: &Cache, on_board: &str) -> Result<Command, XtaskError> {
     Ok(command)
 }
 
+/// Returns the words of an ssh command on the board, for a shell: what is to be run there comes behind them.
+pub fn ssh_line(cache: &Cache) -> Result<String, XtaskError> {
+    let command = ssh(cache, "")?;
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    Ok(words.join(" ").trim_end().to_owned())
+}
+
 /// Asks the board how it is.
 pub fn health(cache: &Cache) -> Result<Health, XtaskError> {
     let finished = run_for(&mut ssh(cache, LOOK)?, LOOK_LIMIT)?;

@@ -194,6 +194,7 @@ fn command(cache: &Cache, case: &Case, link: &str, directory: &Path) -> Result<C
         .env("PATH", format!("{programs}:{path}"))
         .env("BOARD", board)
         .env("LINK", link)
+        .env("ON_BOARD", guest::ssh_line(cache)?)
         .env("NO_COLOR", "1")
         .env("KTAP_BOARDS_DIR", cache.checkout("boards"))
         .env("KTAP_CACHE", cache.path(""))
