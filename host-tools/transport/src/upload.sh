@@ -49,7 +49,7 @@ done
 # Reads just what the host sends.
 take() { if [ "$(echo xy | head -c 1 2>/dev/null)" = x ]; then head -c $1; else dd bs=1 count=$1 2>/dev/null; fi; }
 for dir; do
-	[ -n "$dir" ] || continue
+	[ -d "$dir" ] || continue
 	file=$dir/.ktap-agent-$$
 	rm -f "$file" 2>/dev/null
 	# noclobber makes the file with O_EXCL: nobody can have put a link in its place.
