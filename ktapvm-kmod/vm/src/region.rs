@@ -14,9 +14,8 @@ pub(crate) struct Region<'p> {
 }
 
 impl<'p> Region<'p> {
-    /// Takes a region over and clears it.
+    /// Takes a region over; its words are 0.
     pub(crate) fn new(memory: &'p mut [u64]) -> Region<'p> {
-        memory.fill(0);
         let len = memory.len();
         let start = memory.as_mut_ptr().cast::<AtomicU64>();
         // SAFETY: AtomicU64 has the size of u64 and, on every target this crate is built for, its alignment (checked

@@ -73,7 +73,9 @@ impl<'p> Vm<'p> {
         Layout::new(limits, code, frames).words()
     }
 
-    /// Loads a program into a region of at least [`Vm::region_size`] words.
+    /// Loads a program into a region of at least [`Vm::region_size`] words, all of them 0.
+    ///
+    /// They are not cleared here: a board has more to do than to touch memory a session may never use.
     ///
     /// # Errors
     /// The region is too small or too large, or the constants do not fit.
