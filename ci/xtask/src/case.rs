@@ -115,6 +115,18 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Case>, XtaskError> {
 }
 
 impl Case {
+    /// A shipped script, run for a moment: it must attach, run and end well.
+    pub fn shipped(place: String, text: String) -> Self {
+        let mut case = Self::new(place.clone(), place);
+        case.script = Script::Program(text);
+        case.arguments = "--timeout 1s".into();
+        case.after = Some("ls /".into());
+        // A script that prints every event asks the board for every format and for its symbols.
+        case.timeout = 3 * TIMEOUT;
+        case.expected.push(Expected::Never("error: ".into()));
+        case
+    }
+
     fn new(place: String, name: String) -> Self {
         Self {
             place,

@@ -4,6 +4,7 @@
 //! anywhere is a failure of the task, and nothing that was asked for is left out silently.
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::cache::{self, Cache};
@@ -202,6 +203,27 @@ fn load(cache: &Cache) -> Result<Vec<Case>, XtaskError> {
         let text = String::from_utf8_lossy(&cache::read(&file)?).into_owned();
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         cases.extend(case::parse(&format!("ci/qemu/cases/{name}"), &text)?);
+    }
+    cases.extend(shipped(cache)?);
+    Ok(cases)
+}
+
+/// Returns a case for every script in `scripts/TOPIC/`.
+fn shipped(cache: &Cache) -> Result<Vec<Case>, XtaskError> {
+    let list = |directory: &Path| -> Result<Vec<PathBuf>, XtaskError> {
+        let listing = std::fs::read_dir(directory).map_err(XtaskError::file("read", directory))?;
+        let mut paths: Vec<_> = listing.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        Ok(paths)
+    };
+    let mut cases = Vec::new();
+    for topic in list(&cache.checkout("scripts"))? {
+        for script in list(&topic)? {
+            let text = String::from_utf8_lossy(&cache::read(&script)?).into_owned();
+            let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let place = format!("scripts/{}/{}", name(&topic), name(&script));
+            cases.push(Case::shipped(place, text));
+        }
     }
     Ok(cases)
 }
