@@ -289,7 +289,7 @@ pub struct LostCounters {
     pub ring: Vec<(u16, u64)>,
     /// Records not delivered for want of credit or buffer.
     pub link: u64,
-    /// Handler runs stopped by a budget (fuel, loops).
+    /// Handler runs given up for want of memory, or because a table was busy where nothing may wait.
     pub fuel: u64,
     /// Table updates dropped for want of memory.
     pub table: u64,

@@ -105,7 +105,7 @@ fn default_baud() -> u32 {
     115_200
 }
 
-/// `[kernel]`: files on this PC.
+/// `[kernel]`: files on this PC. They are checked to be there; symbols come from the board's own /proc/kallsyms so far.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KernelFiles {

@@ -6,6 +6,7 @@ use ktap_bytecode::verify::verify;
 use ktap_lang::compile::{CompileOptions, compile};
 use ktap_lang::diagnostic::{Diagnostic, Severity};
 use ktap_lang::program::Program;
+use ktap_render::json;
 
 use crate::args::OutputFormat;
 use crate::diagnose;
@@ -51,11 +52,11 @@ fn show(script: &Script, diagnostics: &[Diagnostic], format: OutputFormat, ui: U
                     Severity::Error => "error",
                     Severity::Warning => "warning",
                 };
-                ui.json(&serde_json::json!({
-                    "type": "diagnostic", "severity": severity, "code": diagnostic.code.text(),
-                    "message": diagnostic.message, "file": script.source.name, "line": line, "column": column,
-                    "help": diagnostic.help,
-                }));
+                let (code, file) = (diagnostic.code.text(), &script.source.name);
+                let (line, column) = (line as usize, column as usize);
+                let mut object = json::diagnostic(code, severity, &diagnostic.message, file, line, column);
+                object["help"] = serde_json::json!(diagnostic.help);
+                ui.json(&object);
             }
         }
     }

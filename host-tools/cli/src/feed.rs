@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::Write;
 
 use ktap_bytecode::record::Record;
-use ktap_render::{RenderError, Renderer};
+use ktap_render::{RenderError, Renderer, json};
 
 use crate::client::Client;
 use crate::failure::Failure;
@@ -49,6 +49,12 @@ impl Feed {
             muted: false,
             consumed: 0,
         }
+    }
+
+    /// Writes an object of the run's own among the records.
+    pub fn json(&mut self, object: &serde_json::Value) {
+        // An output that is gone is found by the records.
+        let _ = json::write_line(object, &mut self.out).and_then(|()| self.out.flush());
     }
 
     /// Drops everything from now on.

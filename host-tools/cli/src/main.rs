@@ -15,6 +15,7 @@ mod diagnose;
 mod exit_code;
 mod failure;
 mod feed;
+mod losses;
 mod names;
 mod refusal;
 mod run;

@@ -42,12 +42,12 @@ pub struct Names {
 }
 
 impl Names {
-    /// Knows nothing yet; `symbols` if the board's file names a System.map.
-    pub fn new(abi: Abi, symbols: Option<Kallsyms>) -> Names {
+    /// Knows nothing yet of a kernel of these sizes.
+    pub fn new(abi: Abi) -> Names {
         Names {
             abi,
             events: HashMap::new(),
-            symbols,
+            symbols: None,
             strings: None,
             asked: HashMap::new(),
         }

@@ -9,13 +9,14 @@ use ktap_bytecode::trap::Trap;
 use ktap_lang::program::DebugMap;
 use ktap_lang::source::Source;
 use ktap_link::message::{BoardMessage, EndReason, Ending, HostMessage, LostCounters, TalkSource};
+use ktap_render::json;
 
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::feed::{Fed, Feed};
 use crate::signals::StopRequests;
 use crate::ui::Ui;
-use crate::{blame, diagnose};
+use crate::{blame, diagnose, losses};
 
 /// Bytes of records the host lets the board have under way.
 const CREDIT: u32 = 1 << 20;
@@ -111,7 +112,7 @@ impl Run<'_> {
             if let Phase::Ended(ending, _) = &phase
                 && !feed.is_waiting()
             {
-                return self.ended(ending, &lost);
+                return self.ended(ending, &lost, feed);
             }
             self.obey(client, feed, stops, armed_at, &mut phase)?;
         }
@@ -188,22 +189,31 @@ impl Run<'_> {
 
     /// Says what was lost since the last report.
     fn losses(&self, before: &LostCounters, now: &LostCounters) {
-        let total = |l: &LostCounters| l.ring.iter().map(|(_, n)| n).sum::<u64>() + l.link + l.table + l.oversize;
+        let total = |lost| {
+            losses::list(lost, self.debug)
+                .iter()
+                .map(|loss| loss.count)
+                .sum::<u64>()
+        };
         let fresh = total(now).saturating_sub(total(before));
         if fresh > 0 {
             self.ui.verbose(format!("lost {fresh} more"));
         }
     }
 
-    fn ended(&self, ending: &Ending, lost: &LostCounters) -> Result<u8, Failure> {
+    /// Says how it ended and returns the exit code.
+    fn ended(&self, ending: &Ending, lost: &LostCounters, feed: &mut Feed) -> Result<u8, Failure> {
         self.ui.verbose(format!("{} events handled", ending.events));
-        for line in self.lost_lines(lost) {
-            self.ui.warn(line);
+        for loss in losses::list(lost, self.debug) {
+            self.ui.warn(loss.text());
+            if self.json {
+                feed.json(&json::lost(loss.cause, loss.count, loss.probe.as_deref()));
+            }
         }
         if let Some(status) = ending.command_status.filter(|&s| s != 0) {
             self.ui.say(format!("the command ended with status {status}"));
         }
-        match ending.reason {
+        let (reason, result) = match ending.reason {
             EndReason::Trap {
                 trap,
                 function,
@@ -218,57 +228,26 @@ impl Run<'_> {
                 let name = self.debug.functions.get(function as usize).map_or("", String::as_str);
                 if self.json {
                     let (line, column) = self.source.line_column(span.start);
-                    self.ui.json(&serde_json::json!({
-                        "type": "error", "message": message, "file": self.source.name, "line": line, "column": column,
-                        "function": name,
-                    }));
+                    let place = format!("{}:{line}:{column}", self.source.name);
+                    feed.json(&json::error(&message, Some(&place)));
                 }
                 self.ui
                     .rendered(&diagnose::render_error(self.source, span, &message, name, None));
-                Err(Failure::Trap)
+                ("trap", Err(Failure::Trap))
             }
-            EndReason::Exit => Ok(ending.status as u8),
+            EndReason::Exit => ("exit", Ok(ending.status as u8)),
             EndReason::DryRun => {
                 self.ui.say("everything could be attached; nothing was run");
-                Ok(0)
+                ("dry run", Ok(0))
             }
-            EndReason::Finished | EndReason::Stopped | EndReason::Command => Ok(0),
+            EndReason::Finished => ("finished", Ok(0)),
+            EndReason::Stopped => ("stopped", Ok(0)),
+            EndReason::Command => ("command", Ok(0)),
+        };
+        if self.json {
+            let code = result.as_ref().map_or_else(Failure::exit_code, |code| *code);
+            feed.json(&json::ended(reason, code.into()));
         }
-    }
-
-    /// Returns a line per cause of loss.
-    fn lost_lines(&self, lost: &LostCounters) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (probe, count) in &lost.ring {
-            let name = self
-                .debug
-                .probes
-                .get(*probe as usize)
-                .map_or("?", |(text, _)| text.as_str());
-            lines.push(format!(
-                "{count} events of `{name}` lost: the kernel's ring was full; try --ring-pages, a filter"
-            ));
-        }
-        let causes: [(u64, &str); 6] = [
-            (
-                lost.link,
-                "records lost: the link was too slow; print less, or count on the board",
-            ),
-            (lost.fuel, "handler runs stopped by their budget"),
-            (
-                lost.table,
-                "table updates lost: the session's memory is full; try --memory",
-            ),
-            (lost.recursion, "events skipped: they fired inside a handler"),
-            (lost.oversize, "records lost: longer than a record may be"),
-            (lost.missed, "returns missed by the kernel"),
-        ];
-        lines.extend(
-            causes
-                .iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, cause)| format!("{count} {cause}")),
-        );
-        lines
+        result
     }
 }

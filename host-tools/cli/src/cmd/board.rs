@@ -52,7 +52,7 @@ pub fn run(action: &BoardAction, ui: Ui) -> Result<u8, Failure> {
 /// Stdout is gone.
 pub fn list(glob: &str) -> Result<u8, Failure> {
     let mut text = String::new();
-    for (name, file) in Board::names() {
+    for (name, _) in Board::names() {
         if !ktap_bytecode::glob::matches(glob.as_bytes(), name.as_bytes()) {
             continue;
         }
@@ -75,7 +75,6 @@ pub fn list(glob: &str) -> Result<u8, Failure> {
             Err(failure) => {
                 let why = failure.text().0.unwrap_or_default();
                 text.push_str(&format!("{name:<16} {:<8} {:<5} {why}\n", "?", "bad"));
-                let _ = &file;
             }
         }
     }

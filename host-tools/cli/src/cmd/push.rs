@@ -41,7 +41,7 @@ pub fn run(args: &PushArgs, ui: Ui) -> Result<u8, Failure> {
     bind::bind(&mut program, &mut client)?;
     load(&program, &script.source, options(args, &board), &mut client, ui)?;
 
-    let mut feed = Feed::new(renderer(args, &program), Names::new(board.abi(), None), out);
+    let mut feed = Feed::new(renderer(args, &program), Names::new(board.abi()), out);
     let json = args.format == OutputFormat::Json;
     let run = Run {
         source: &script.source,
