@@ -151,18 +151,13 @@ fn install(packages: &[Package]) -> Result<Outcome, XtaskError> {
     }
     let mut names: Vec<&str> = wanted.iter().map(|package| package.debian).collect();
     names.dedup();
-    let install = || {
-        capture(
-            apt_get()
-                .args(["install", "-y", "--no-install-recommends"])
-                .args(&names),
-        )
-    };
-    if install().is_err() {
-        // The commonest cause is that the lists are old or were never read.
-        capture(apt_get().arg("update"))?;
-        install()?;
-    }
+    // Always: lists that were never read or are old name packages that are gone, or a compiler that is too old for us.
+    capture(apt_get().arg("update"))?;
+    capture(
+        apt_get()
+            .args(["install", "-y", "--no-install-recommends"])
+            .args(&names),
+    )?;
     let still = missing(packages);
     if still.is_empty() {
         Ok(Outcome::Done)
