@@ -13,6 +13,8 @@ extern crate alloc;
 pub mod builtin;
 pub mod code;
 pub mod event;
+#[cfg(feature = "alloc")]
+pub mod fetch;
 pub mod glob;
 pub mod limits;
 pub mod op;
