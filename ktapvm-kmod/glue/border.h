@@ -17,12 +17,12 @@ struct kp_session;	/* Rust's part of an open file: kp_session_size() zeroed byte
 /* Contexts a handler runs in. Each CPU has a frame for each; frame = cpu * KTAP_LEVELS + level. Main, ticks and ends run in the last frame. */
 enum ktap_level { KTAP_TASK, KTAP_SOFTIRQ, KTAP_HARDIRQ, KTAP_NMI, KTAP_LEVELS };
 
-/* An event, on the stack of the probe. What an event has not is 0. */
+/* An event, on the stack of the probe. What an event has not is 0, but words from words_len on, which mean nothing. */
 struct kp_event {
 	struct ktap_probe *probe;	/* C's probe, for kph_* that need it */
 	const void *regs;		/* struct pt_regs of the probed place, or NULL */
 	const u8 *record;		/* the kernel's own record, or NULL */
-	u64 words[8];			/* system calls: number, then arguments or return value; return probes: return value */
+	u64 words[8];			/* words_len of them: system calls: number, then arguments or return value; return probes: return value */
 	u64 ip;				/* the probed address; the function of a return probe */
 	u64 caller;			/* functions: the caller; return probes: the return address */
 	u32 record_len;
