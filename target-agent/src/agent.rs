@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use ktap_bytecode::version::{MAJOR, MINOR};
-use ktap_link::message::{BoardHello, BoardMessage, HostMessage, RefusalCode, Stage};
+use ktap_link::message::{BoardHello, BoardMessage, HostMessage, Module, ModuleState, RefusalCode, Stage};
 
 use crate::command::Environment;
 use crate::inventory::answer::answer;
@@ -53,6 +53,10 @@ impl Board {
             node: self.uname.node.clone(),
             build_id: self.build_id.clone(),
             cpus: self.cpus.len() as u16,
+            module: Module {
+                state: ModuleState::Unable,
+                reason: "this agent drives no kernel module yet".to_string(),
+            },
         })
     }
 }
@@ -99,6 +103,10 @@ pub fn converse(wire: &mut Wire<'_>, board: &Board) -> Result<(), Gone> {
             _ if host == Host::Unknown => out_of_order(wire),
             HostMessage::Ask { id, question } => answer(wire, id, &question)?,
             HostMessage::Load { image, options } => program::serve(wire, board, &image, &options)?,
+            HostMessage::Module { .. } => {
+                let refusal = refuse(Stage::Module, RefusalCode::NoModule, 0, "this agent drives no kernel module yet");
+                wire.send(&BoardMessage::Refused(refusal));
+            }
             HostMessage::Start | HostMessage::Stop | HostMessage::Abort => out_of_order(wire),
         }
     }

@@ -99,7 +99,12 @@ pub fn serve(wire: &mut Wire<'_>, board: &Board, packed: &Packed, options: &RunO
         around: &around,
         needs,
     };
-    wire.send(&BoardMessage::Loaded { memory, warnings });
+    wire.send(&BoardMessage::Loaded {
+        memory,
+        warnings,
+        engine: EngineChoice::User,
+        reason: "this agent drives no kernel module yet".to_string(),
+    });
     program.await_start(wire)
 }
 
@@ -110,7 +115,7 @@ fn refused(wire: &mut Wire<'_>, refusal: Refusal) -> Result<(), Gone> {
 
 fn decode(board: &Board, packed: &Packed, options: &RunOptions) -> Result<Image, Refusal> {
     if options.engine == EngineChoice::Kmod {
-        return Err(refuse(Stage::Attach, RefusalCode::NoEngine, 0, "kmod"));
+        return Err(refuse(Stage::Attach, RefusalCode::NoEngine, 0, "this agent drives no kernel module yet"));
     }
     if options.allow_unsafe && board.deny_unsafe {
         return Err(refuse(Stage::Attach, RefusalCode::Unsafe, 0, ""));
@@ -551,7 +556,7 @@ fn aside(wire: &mut Wire<'_>, message: HostMessage) -> Result<Aside, Gone> {
         HostMessage::Ping => wire.send(&BoardMessage::Pong),
         HostMessage::Credit { bytes } => wire.add_credit(bytes),
         HostMessage::Ask { id, question } => answer(wire, id, &question)?,
-        HostMessage::Load { .. } | HostMessage::Start => out_of_order(wire),
+        HostMessage::Load { .. } | HostMessage::Start | HostMessage::Module { .. } => out_of_order(wire),
         HostMessage::Stop => return Ok(Aside::Stop),
         HostMessage::Abort => return Ok(Aside::Abort),
         HostMessage::Hello { .. } | HostMessage::Bye => {

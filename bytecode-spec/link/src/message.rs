@@ -51,6 +51,11 @@ pub enum HostMessage {
     Ping,
     /// The host leaves; the agent ends.
     Bye,
+    /// Insert this kernel module; answered by `Inserted` or `Refused` at stage `Module`. Only while no program is loaded.
+    Module {
+        /// The module's file, built for the running kernel.
+        image: Packed,
+    },
 }
 
 /// What the board says.
@@ -64,6 +69,10 @@ pub enum BoardMessage {
         memory: u32,
         /// Things that will not work as asked.
         warnings: Vec<Refusal>,
+        /// The engine taken: `User` or `Kmod`.
+        engine: EngineChoice,
+        /// Why this one.
+        reason: String,
     },
     /// A request was refused; nothing of it is in effect.
     Refused(Refusal),
@@ -99,6 +108,31 @@ pub enum BoardMessage {
         #[serde(with = "ktap_bytecode::byte_string")]
         bytes: Vec<u8>,
     },
+    /// The kernel module is in place.
+    Inserted(Module),
+}
+
+/// How the kernel module stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Its state.
+    pub state: ModuleState,
+    /// Why so, in words.
+    pub reason: String,
+}
+
+/// Whether the engine `kmod` is there, and whether inserting a module would help.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModuleState {
+    /// It is not there and cannot be inserted: not root, modules switched off, forbidden to the agent.
+    #[default]
+    Unable,
+    /// It is not loaded; `HostMessage::Module` may help.
+    Missing,
+    /// One with another interface is loaded; `HostMessage::Module` replaces it.
+    Foreign,
+    /// It is loaded and speaks this agent's interface.
+    Ready,
 }
 
 /// Who talks.
@@ -131,6 +165,8 @@ pub struct BoardHello {
     pub build_id: Vec<u8>,
     /// CPUs online.
     pub cpus: u16,
+    /// How the kernel module stands.
+    pub module: Module,
 }
 
 /// Bytes, compressed by LZ4 (block format) where that made them smaller.
@@ -237,6 +273,8 @@ pub enum Stage {
     Ask,
     /// Running.
     Run,
+    /// Inserting the kernel module.
+    Module,
 }
 
 /// Why the board refuses.
@@ -270,7 +308,7 @@ pub enum RefusalCode {
     WrongEngine,
     /// More probes than the board allows.
     TooMany,
-    /// The engine asked for is not there.
+    /// The engine asked for is not there: `name` says why, in words.
     NoEngine,
     /// The command `name` cannot be started.
     NoCommand,
@@ -280,6 +318,14 @@ pub enum RefusalCode {
     Unsafe,
     /// The engine `name` lacks the builtin that word `detail` calls.
     NoBuiltin,
+    /// The kernel does not take the module: `name` says why, in words.
+    NoModule,
+    /// The board's kernel cannot attach probe `detail`: `name` is the place and the reason.
+    Unsupported,
+    /// There is no function, symbol or file `name` for probe `detail`.
+    NoSuchTarget,
+    /// The fetch-arg `name` of probe `detail` cannot be taken here.
+    BadFetch,
 }
 
 /// Everything that was not delivered, by cause. Counts since the start of the session.

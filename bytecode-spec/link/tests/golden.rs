@@ -67,6 +67,13 @@ fn packed() -> Packed {
     }
 }
 
+fn module(state: ModuleState) -> Module {
+    Module {
+        state,
+        reason: "x".into(),
+    }
+}
+
 fn host_messages() -> Vec<(&'static str, HostMessage)> {
     let ask = |question| HostMessage::Ask { id: 7, question };
     vec![
@@ -101,6 +108,7 @@ fn host_messages() -> Vec<(&'static str, HostMessage)> {
         ),
         ("Ping", HostMessage::Ping),
         ("Bye", HostMessage::Bye),
+        ("Module", HostMessage::Module { image: packed() }),
     ]
 }
 
@@ -114,6 +122,7 @@ fn board_messages() -> Vec<(&'static str, BoardMessage)> {
         node: "edge".into(),
         build_id: vec![0xde, 0xad],
         cpus: 4,
+        module: module(ModuleState::Missing),
     };
     let lost = LostCounters {
         ring: vec![(1, 300), (2, 1)],
@@ -153,6 +162,8 @@ fn board_messages() -> Vec<(&'static str, BoardMessage)> {
             BoardMessage::Loaded {
                 memory: 300,
                 warnings: vec![refusal()],
+                engine: EngineChoice::Kmod,
+                reason: "loaded".into(),
             },
         ),
         ("Refused", BoardMessage::Refused(refusal())),
@@ -186,6 +197,7 @@ fn board_messages() -> Vec<(&'static str, BoardMessage)> {
         ("Talk.CommandOut", talk(TalkSource::CommandOut)),
         ("Talk.CommandErr", talk(TalkSource::CommandErr)),
         ("Talk.Agent", talk(TalkSource::Agent)),
+        ("Inserted", BoardMessage::Inserted(module(ModuleState::Ready))),
     ]
 }
 
@@ -208,6 +220,7 @@ fn variant(message: &HostMessage) -> &'static str {
         },
         HostMessage::Ping => "Ping",
         HostMessage::Bye => "Bye",
+        HostMessage::Module { .. } => "Module",
     }
 }
 
@@ -239,6 +252,7 @@ fn board_variant(message: &BoardMessage) -> &'static str {
             TalkSource::CommandErr => "Talk.CommandErr",
             TalkSource::Agent => "Talk.Agent",
         },
+        BoardMessage::Inserted(_) => "Inserted",
     }
 }
 
@@ -269,14 +283,18 @@ fn numbers_inside_messages() {
     for (name, value) in every!(EngineChoice: Auto, User, Kmod) {
         text += &hex_line(name, &postcard::to_allocvec(&value).expect("encodes"));
     }
-    for (name, value) in every!(Stage: Message, Decode, Verify, Memory, Attach, Command, Ask, Run) {
+    for (name, value) in every!(Stage: Message, Decode, Verify, Memory, Attach, Command, Ask, Run, Module) {
         text += &hex_line(name, &postcard::to_allocvec(&value).expect("encodes"));
     }
     let codes = every!(
         RefusalCode: OutOfOrder, Malformed, Version, Rule, WrongKernel, NoMemory, NoTracefs, NoPerf, NoPermission,
         NoSuchEvent, NoSuchField, BadFilter, WrongEngine, TooMany, NoEngine, NoCommand, System, Unsafe, NoBuiltin,
+        NoModule, Unsupported, NoSuchTarget, BadFetch,
     );
     for (name, value) in codes {
+        text += &hex_line(name, &postcard::to_allocvec(&value).expect("encodes"));
+    }
+    for (name, value) in every!(ModuleState: Unable, Missing, Foreign, Ready) {
         text += &hex_line(name, &postcard::to_allocvec(&value).expect("encodes"));
     }
     only_grows("numbers.hex", &text);

@@ -35,6 +35,9 @@ fn place(refusal: &Refusal, debug: &DebugMap) -> Option<Span> {
         | RefusalCode::NoSuchField
         | RefusalCode::BadFilter
         | RefusalCode::WrongEngine
+        | RefusalCode::Unsupported
+        | RefusalCode::NoSuchTarget
+        | RefusalCode::BadFetch
         | RefusalCode::TooMany => debug.probes.get(at).map(|(_, span)| *span),
         RefusalCode::NoBuiltin => debug.spans.get(at).copied(),
         _ => None,

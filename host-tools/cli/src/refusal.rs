@@ -71,7 +71,7 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
         ),
         RefusalCode::TooMany => (format!("too many probes: {} ({name})", refusal.detail), None),
         RefusalCode::NoEngine => (
-            "the board has no engine `kmod`: the module ktapvm is not loaded there".into(),
+            format!("the board has no engine `kmod`: {name}"),
             Some("use --engine auto or --engine user"),
         ),
         RefusalCode::NoCommand => (
@@ -83,6 +83,13 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
             format!("`{name}` changes the kernel"),
             Some("say --unsafe if you mean it"),
         ),
+        RefusalCode::NoModule => (
+            format!("the board's kernel does not take the module ktapvm: {name}{}", errno(refusal)),
+            Some("`ktap-host kmod build --board NAME` builds it for the board's kernel; --engine user does without"),
+        ),
+        RefusalCode::Unsupported => (format!("the board's kernel cannot attach {name}"), None),
+        RefusalCode::NoSuchTarget => (format!("the board has no function, symbol or file `{name}`"), None),
+        RefusalCode::BadFetch => (format!("the fetch-arg `{name}` cannot be taken on this board"), None),
     };
     (text, help.map(str::to_owned))
 }
@@ -105,6 +112,7 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Command => "starting the command",
         Stage::Ask => "answering a question",
         Stage::Run => "running",
+        Stage::Module => "inserting the kernel module",
     }
 }
 

@@ -85,7 +85,10 @@ impl Run<'_> {
                     // A Stop that crossed the end of the session is refused, and that is well.
                     BoardMessage::Refused(_) => {}
                     BoardMessage::Ended(ending) => phase = Phase::Ended(ending, Instant::now()),
-                    BoardMessage::Hello(_) | BoardMessage::Loaded { .. } | BoardMessage::Pong => {}
+                    BoardMessage::Hello(_)
+                    | BoardMessage::Loaded { .. }
+                    | BoardMessage::Inserted(_)
+                    | BoardMessage::Pong => {}
                 }
             }
             let out_of_patience = matches!(&phase, Phase::Ended(_, since) if since.elapsed() > NAMES_TIMEOUT);

@@ -73,8 +73,15 @@ fn load(program: &Program, source: &Source, options: RunOptions, client: &mut Cl
     ));
     client.send(&HostMessage::Load { image: packed, options })?;
     match client.wait(LOAD_TIMEOUT)? {
-        Some(BoardMessage::Loaded { memory, warnings }) => {
-            ui.verbose(format!("loaded, {memory} bytes of memory on the board"));
+        Some(BoardMessage::Loaded {
+            memory,
+            warnings,
+            engine,
+            reason,
+        }) => {
+            ui.verbose(format!(
+                "loaded, {memory} bytes of memory on the board, engine {engine:?}: {reason}"
+            ));
             for warning in &warnings {
                 ui.warn(crate::refusal::sentence(warning).0);
             }
