@@ -142,6 +142,9 @@ pub struct QemuSettings {
     /// Words added to the kernel's command line.
     #[serde(default)]
     pub append: String,
+    /// The CPU in QEMU's words; what is usual for the architecture if not given.
+    #[serde(default)]
+    pub cpu: String,
     /// Memory, MiB.
     #[serde(default = "default_memory")]
     pub memory: u32,

@@ -73,6 +73,7 @@ pub fn qemu_spec(board: &Board) -> Result<QemuSpec, Failure> {
     Ok(QemuSpec {
         name: board.name.clone(),
         arch: board.arch.get_ref().clone(),
+        cpu: settings.cpu.clone(),
         kernel: settings.kernel.get_ref().clone(),
         initramfs: settings.initramfs.get_ref().clone(),
         append: settings.append.clone(),

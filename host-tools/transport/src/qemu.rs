@@ -7,11 +7,15 @@
 //!
 //! ```text
 //! pid            QEMU's process id; QEMU removes it when it ends
-//! console.log    all that the guest said on ttyS0
-//! console.sock   ttyS0, for an interactive console
-//! data           a link to the pty that is the guest's ttyS1
+//! console.log    all that the guest said on its console
+//! console.sock   the console's UART, for an interactive console
+//! data           a link to the pty that is the far end of the guest's second UART
 //! qmp.sock       QEMU's monitor
 //! ```
+
+mod console;
+mod error;
+mod machine;
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -22,12 +26,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use error::QemuError;
+
 /// What the guest's console says when ssh can be reached.
 const READY: &str = "ktap-board: READY";
-
-/// Emulation, even where there is a /dev/kvm: inside a virtual machine that often hangs or ends QEMU, and a board boots in seconds
-/// without.
-const ACCELERATOR: &str = "tcg,thread=multi";
 
 /// How long a guest may take to boot. Emulated on a busy machine it takes ten seconds or so.
 const BOOT_LIMIT: Duration = Duration::from_secs(90);
@@ -41,9 +43,6 @@ const POLL: Duration = Duration::from_millis(50);
 /// Lines of the console that an error repeats.
 const TAIL_LINES: usize = 20;
 
-/// Ctrl-], which leaves an interactive console as it leaves telnet.
-const ESCAPE: u8 = 0x1d;
-
 /// What a board file says about its guest.
 #[derive(Clone, Debug)]
 pub struct QemuSpec {
@@ -51,6 +50,8 @@ pub struct QemuSpec {
     pub name: String,
     /// The guest's architecture in the kernel's words: `x86_64`.
     pub arch: String,
+    /// The CPU in QEMU's words; empty for what is usual for the architecture.
+    pub cpu: String,
     /// The kernel image.
     pub kernel: PathBuf,
     /// The initramfs.
@@ -72,59 +73,9 @@ pub struct QemuSpec {
 pub struct Qemu {
     /// QEMU's process id.
     pub pid: u32,
-    /// The tty that is the far end of the guest's ttyS1.
+    /// The tty that is the far end of the guest's second UART.
     pub serial: PathBuf,
     state_dir: PathBuf,
-}
-
-/// Why a QEMU board cannot be started, stopped or reached.
-#[derive(Debug, thiserror::Error)]
-pub enum QemuError {
-    /// QEMU is not installed.
-    #[error("{program} is not installed; it comes with the Debian package {package}")]
-    NoProgram {
-        /// The program.
-        program: String,
-        /// The package that has it.
-        package: &'static str,
-    },
-    /// No machine is defined for the board's architecture.
-    #[error("no QEMU board can be made for the architecture `{0}`; `x86_64` can")]
-    Architecture(String),
-    /// The kernel or initramfs has not been made yet.
-    #[error("the board's image {} is missing; `cargo xtask setup` makes it", .0.display())]
-    NoImage(PathBuf),
-    /// Another program listens on the board's port.
-    #[error("port {0} of this PC is taken by another program, so the board's ssh cannot have it")]
-    PortTaken(u16),
-    /// QEMU refused to start.
-    #[error("QEMU did not start: {0}")]
-    Refused(String),
-    /// The guest did not come up.
-    #[error("the board did not get ready within {} s; the end of its console:\n{tail}", .limit.as_secs())]
-    NotReady {
-        /// How long it was given.
-        limit: Duration,
-        /// The last lines of the console.
-        tail: String,
-    },
-    /// The guest ended while it was coming up.
-    #[error("the board stopped while booting; the end of its console:\n{0}")]
-    Died(String),
-    /// No board runs in this state directory.
-    #[error("no board runs there ({})", .0.display())]
-    NotRunning(PathBuf),
-    /// QEMU does not end.
-    #[error("QEMU (process {0}) does not end")]
-    Stuck(u32),
-    /// A file of the state directory cannot be used.
-    #[error("{}: {source}", .path.display())]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 /// Boots the board, or finds it running, and waits until its ssh can be reached.
@@ -197,36 +148,6 @@ impl Qemu {
         }
     }
 
-    /// Joins `input` and `output` to the guest's console until Ctrl-] or the end of either.
-    ///
-    /// The terminal is put into raw mode meanwhile, when there is one. The thread that reads `input` ends at its next byte.
-    ///
-    /// # Errors
-    /// [`QemuError::State`] when the console cannot be reached.
-    pub fn console(&self, input: impl Read + Send + 'static, output: &mut impl Write) -> Result<(), QemuError> {
-        let path = self.state_dir.join("console.sock");
-        let broken = |source| QemuError::State {
-            path: path.clone(),
-            source,
-        };
-        let mut guest = UnixStream::connect(&path).map_err(broken)?;
-        let to_guest = guest.try_clone().map_err(broken)?;
-        let _raw = RawTerminal::enter();
-        thread::spawn(move || send_until_escape(input, to_guest));
-        let mut bytes = [0; 4096];
-        loop {
-            match guest.read(&mut bytes) {
-                Ok(0) => return Ok(()),
-                Ok(count) => output
-                    .write_all(&bytes[..count])
-                    .and_then(|()| output.flush())
-                    .map_err(broken)?,
-                Err(problem) if problem.kind() == io::ErrorKind::Interrupted => {}
-                Err(problem) => return Err(broken(problem)),
-            }
-        }
-    }
-
     /// Returns the last lines that the guest said on its console.
     pub fn console_tail(&self) -> String {
         let log = fs::read(self.state_dir.join("console.log")).unwrap_or_default();
@@ -289,7 +210,7 @@ impl Qemu {
 
 /// Starts QEMU. It puts itself into the background once its devices stand, so its own words and exit status can be had.
 fn start(spec: &QemuSpec) -> Result<Qemu, QemuError> {
-    let program = program_for(&spec.arch)?;
+    let (program, package) = machine::program(&spec.arch)?;
     for image in [&spec.kernel, &spec.initramfs] {
         if !image.is_file() {
             return Err(QemuError::NoImage(image.clone()));
@@ -309,14 +230,14 @@ fn start(spec: &QemuSpec) -> Result<Qemu, QemuError> {
         let _ = fs::remove_file(state_dir.join(stale));
     }
     let output = Command::new(program)
-        .args(arguments(spec, &state_dir))
+        .args(machine::arguments(spec, &state_dir)?)
         .current_dir(&state_dir)
         .stdin(Stdio::null())
         .output()
         .map_err(|problem| match problem.kind() {
             io::ErrorKind::NotFound => QemuError::NoProgram {
                 program: program.into(),
-                package: "qemu-system-x86",
+                package,
             },
             _ => QemuError::Refused(problem.to_string()),
         })?;
@@ -332,70 +253,6 @@ fn start(spec: &QemuSpec) -> Result<Qemu, QemuError> {
             &fs::read_to_string(state_dir.join("console.log")).unwrap_or_default(),
         ))
     })
-}
-
-fn program_for(arch: &str) -> Result<&'static str, QemuError> {
-    match arch {
-        "x86_64" => Ok("qemu-system-x86_64"),
-        _ => Err(QemuError::Architecture(arch.into())),
-    }
-}
-
-/// Sockets are named relative to the state directory: a socket's path may have no more than 107 bytes.
-fn arguments(spec: &QemuSpec, state_dir: &Path) -> Vec<String> {
-    let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let absolute = |path: &Path| text(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-    let mut arguments: Vec<String> = Vec::new();
-    let mut add = |words: &[&str]| arguments.extend(words.iter().map(|word| (*word).to_owned()));
-    add(&[
-        "-name",
-        &format!("ktap-{}", spec.name),
-        "-machine",
-        "q35",
-        "-accel",
-        ACCELERATOR,
-        "-cpu",
-        "max",
-    ]);
-    add(&["-m", &spec.memory_mb.to_string(), "-smp", &spec.cpus.to_string()]);
-    add(&[
-        "-kernel",
-        &absolute(&spec.kernel),
-        "-initrd",
-        &absolute(&spec.initramfs),
-    ]);
-    // With panic=-1 a panic reboots at once, and with -no-reboot that ends QEMU: a dead board is seen to be dead.
-    add(&[
-        "-append",
-        format!("console=ttyS0,115200 quiet panic=-1 {}", spec.append).trim_end(),
-        "-no-reboot",
-    ]);
-    add(&["-nodefaults", "-display", "none"]);
-    add(&[
-        "-chardev",
-        "socket,id=console,path=console.sock,server=on,wait=off,logfile=console.log",
-    ]);
-    add(&[
-        "-serial",
-        "chardev:console",
-        "-chardev",
-        "pty,id=data",
-        "-serial",
-        "chardev:data",
-    ]);
-    add(&[
-        "-netdev",
-        &format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{}-:22", spec.ssh_port),
-    ]);
-    add(&["-device", "virtio-net-pci,netdev=net,romfile="]);
-    add(&[
-        "-qmp",
-        "unix:qmp.sock,server=on,wait=off",
-        "-daemonize",
-        "-pidfile",
-        &text(state_dir.join("pid")),
-    ]);
-    arguments
 }
 
 /// Reads the pty out of QEMU's `char device redirected to /dev/pts/3 (label data)`.
@@ -415,54 +272,6 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
-fn send_until_escape(mut input: impl Read, mut guest: UnixStream) {
-    let mut bytes = [0; 256];
-    while let Ok(count @ 1..) = input.read(&mut bytes) {
-        let typed = &bytes[..count];
-        let end = typed.iter().position(|byte| *byte == ESCAPE);
-        if guest.write_all(&typed[..end.unwrap_or(count)]).is_err() || end.is_some() {
-            break;
-        }
-    }
-    // Wakes the reader, whether the guest is still there or not.
-    let _ = guest.shutdown(std::net::Shutdown::Both);
-}
-
-/// The terminal on stdin in raw mode; dropping it restores the mode that was.
-struct RawTerminal(Option<String>);
-
-impl RawTerminal {
-    fn enter() -> Self {
-        let saved = stty(&["-g"]).map(|mode| mode.trim().to_owned());
-        if saved.is_some() {
-            stty(&["raw", "-echo"]);
-        }
-        Self(saved)
-    }
-}
-
-impl Drop for RawTerminal {
-    fn drop(&mut self) {
-        if let Some(mode) = &self.0 {
-            stty(&[mode]);
-        }
-    }
-}
-
-/// Runs stty on stdin; `None` if that is no terminal.
-fn stty(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("stty")
-        .args(arguments)
-        .stdin(Stdio::inherit())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -471,6 +280,7 @@ mod tests {
         QemuSpec {
             name: "test".into(),
             arch: "x86_64".into(),
+            cpu: String::new(),
             kernel: "/nonexistent/kernel".into(),
             initramfs: "/nonexistent/initramfs".into(),
             append: String::new(),

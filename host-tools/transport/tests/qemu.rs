@@ -25,6 +25,7 @@ fn a_guest_comes_up_is_found_talks_and_goes_down() {
     let spec = QemuSpec {
         name: "transport-test".into(),
         arch: "x86_64".into(),
+        cpu: String::new(),
         kernel: image.join("vmlinuz"),
         initramfs: image.join("initramfs.cpio"),
         append: String::new(),
