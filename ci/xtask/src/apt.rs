@@ -122,18 +122,14 @@ pub fn can_download() -> Result<(), XtaskError> {
     }
 }
 
-/// Reads the archives' lists again if `known` says that they are not here.
-pub fn refresh_lists_unless(known: impl Fn() -> bool) -> Result<(), XtaskError> {
-    if known() {
-        return Ok(());
-    }
-    capture(apt_get().arg("update"))?;
-    Ok(())
+/// Begins an `apt-get` command that asks nothing.
+fn apt_get() -> Command {
+    quiet("apt-get")
 }
 
-/// Begins an `apt-get` command that asks nothing.
-pub fn apt_get() -> Command {
-    let mut command = Command::new("apt-get");
+/// Begins a command of apt's that asks nothing.
+pub fn quiet(program: &str) -> Command {
+    let mut command = Command::new(program);
     // As root, apt would otherwise drop to a user that cannot write into the cache.
     command
         .env("DEBIAN_FRONTEND", "noninteractive")

@@ -39,7 +39,9 @@ pub enum XtaskError {
         /// The last lines it wrote to stderr.
         stderr: String,
     },
-    /// No package archive has a kernel for the board.
+    /// The system's apt names no mirror of Debian.
+    NoMirror,
+    /// The mirror has no such kernel.
     NoKernel(&'static str),
     /// A file is not what it should be.
     BadFile {
@@ -99,7 +101,11 @@ impl fmt::Display for XtaskError {
                     write!(f, ":\n{stderr}")
                 }
             }
-            Self::NoKernel(package) => write!(f, "the package archives of this system have no {package}"),
+            Self::NoMirror => write!(
+                f,
+                "kernels come from a mirror of Debian, and the sources of this system's apt name none"
+            ),
+            Self::NoKernel(name) => write!(f, "the mirror of Debian has no kernel {name}"),
             Self::BadFile { place, problem } => write!(f, "{place}: {problem}"),
             Self::TestsFailed => write!(f, "some tests failed"),
         }

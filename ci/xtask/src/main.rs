@@ -5,6 +5,7 @@
 
 mod agent;
 mod apt;
+mod archive;
 mod build;
 mod cache;
 mod case;
@@ -41,6 +42,7 @@ cargo xtask TASK
                       every test; or cargo's; or the cases on the board whose names contain NAME; or the
                       comparison of the texts of all events of the board with its kernel's own
   setup               get all that is needed from outside the checkout
+  kernel [NAME...]    fetch kernels to test on and print where they are; without a name, print the names
   build               setup, then the agents, the board's image, ktap-host";
 
 fn main() -> ExitCode {
@@ -65,6 +67,7 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["test", "--only", "cases"] => test::run(&Cache::open()?, Some(Part::Cases), ""),
         ["test", "--only", "cases", name] => test::run(&Cache::open()?, Some(Part::Cases), name),
         ["test", "--only", "events"] => test::run(&Cache::open()?, Some(Part::Events), ""),
+        ["kernel", names @ ..] => kernel::show(&Cache::open()?, names),
         ["build"] => build::run(&Cache::open()?),
         [] | ["help" | "-h" | "--help"] => {
             terminal::result(HELP);
