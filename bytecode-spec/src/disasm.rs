@@ -11,10 +11,11 @@ use core::fmt::Write;
 use crate::builtin::Builtin;
 use crate::code::{ConstKind, FieldKind, Function};
 use crate::event::EventMember;
+use crate::fetch::FetchArg;
 use crate::image::Image;
 use crate::limits::MAX_CAPTURES;
 use crate::op::{Op, Operand, Shape, Wide, Word};
-use crate::probe::ProbePoint;
+use crate::probe::{FilePlace, ProbePoint};
 
 /// Returns the image as text: its header and lists, then each function, one line per word: `0003  tadd  r0 r1 r2`.
 pub fn disasm(image: &Image) -> String {
@@ -235,25 +236,31 @@ fn field_text(image: &Image, index: usize) -> String {
     }
 }
 
+/// Fetch-args, a blank before each.
+fn taken_along(args: &[FetchArg]) -> String {
+    args.iter().map(|arg| format!(" {arg}")).collect()
+}
+
 /// A probe point in the spelling of a script.
 fn point(point: &ProbePoint) -> String {
     let filtered = |text: String, filter: &Option<String>| match filter {
         Some(filter) => format!("{text} /{filter}/"),
         None => text,
     };
-    let place = |name: &str, offset: u64, ret: bool, args: &str| {
+    let place = |name: &str, offset: u64, ret: bool, args: &[FetchArg]| {
         let offset = if offset == 0 {
             String::new()
         } else {
             format!("+{offset:#x}")
         };
         let ret = if ret { "%return" } else { "" };
-        let args = if args.is_empty() {
-            String::new()
-        } else {
-            format!(" {args}")
-        };
+        let args = taken_along(args);
         format!("{name}{offset}{ret}{args}")
+    };
+    let bound = |text: String, place: &Option<FilePlace>| match place {
+        Some(FilePlace { offset, ref_ctr: 0 }) => format!("{text} at {offset:#x}"),
+        Some(FilePlace { offset, ref_ctr }) => format!("{text} at {offset:#x} counted at {ref_ctr:#x}"),
+        None => text,
     };
     match point {
         ProbePoint::Tracepoint { system, event, filter } => filtered(format!("{system}:{event}"), filter),
@@ -278,8 +285,21 @@ fn point(point: &ProbePoint) -> String {
             ret,
             args,
             filter,
-        } => filtered(format!("probe:{path}:{}", place(symbol, *offset, *ret, args)), filter),
-        ProbePoint::Sdt { path, mark, filter } => filtered(format!("sdt:{path}:{mark}"), filter),
+            bound: at,
+        } => {
+            let text = format!("probe:{path}:{}", place(symbol, *offset, *ret, args));
+            bound(filtered(text, filter), at)
+        }
+        ProbePoint::Sdt {
+            path,
+            mark,
+            args,
+            filter,
+            bound: at,
+        } => {
+            let text = format!("sdt:{path}:{mark}{}", taken_along(args));
+            bound(filtered(text, filter), at)
+        }
         ProbePoint::Function { glob } => format!("ftrace:function /ip=={glob}/"),
         ProbePoint::PerfEvent { name, period } => format!("{name} every {period}"),
         ProbePoint::Memory { address, len, access } => {

@@ -1,9 +1,10 @@
 //! Fetch-args: what a kprobe or uprobe takes along, in the kernel's grammar, read by the host.
 //!
-//! In: nothing. Out: [`FetchArg`]. Invariant: names of registers and symbols are looked up on the board, never guessed here.
+//! In: nothing. Out: [`FetchArg`], and its text in the kernel's grammar. Invariant: names of registers and symbols are looked up on the board, never guessed here.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
@@ -98,4 +99,63 @@ pub enum FetchType {
         /// Bits of the number it lies in.
         container: u8,
     },
+}
+
+impl fmt::Display for FetchArg {
+    /// Writes it as the kernel reads it, always with its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=", self.name)?;
+        for deref in self.derefs.iter().rev() {
+            let sign = if deref.offset < 0 { '-' } else { '+' };
+            let user = if deref.user { "u" } else { "" };
+            write!(f, "{sign}{user}{}(", deref.offset.unsigned_abs())?;
+        }
+        write!(f, "{}", self.base)?;
+        for _ in &self.derefs {
+            f.write_str(")")?;
+        }
+        write!(f, ":{}", self.kind)?;
+        match self.count {
+            0 => Ok(()),
+            count => write!(f, "[{count}]"),
+        }
+    }
+}
+
+impl fmt::Display for FetchBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FetchBase::Register(name) => write!(f, "%{name}"),
+            FetchBase::StackSlot(slot) => write!(f, "$stack{slot}"),
+            FetchBase::Stack => f.write_str("$stack"),
+            FetchBase::Retval => f.write_str("$retval"),
+            FetchBase::Argument(number) => write!(f, "$arg{number}"),
+            FetchBase::Immediate(value) => write!(f, "\\{value}"),
+            FetchBase::Text(text) => write!(f, "\\\"{text}\""),
+            FetchBase::Comm => f.write_str("$comm"),
+            FetchBase::Address(address) => write!(f, "@{address:#x}"),
+            FetchBase::Symbol { name, offset: 0 } => write!(f, "@{name}"),
+            FetchBase::Symbol { name, offset } => write!(f, "@{name}{offset:+}"),
+            FetchBase::FileOffset(offset) => write!(f, "@+{offset:#x}"),
+        }
+    }
+}
+
+impl fmt::Display for FetchType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FetchType::Unsigned(bytes) => write!(f, "u{}", u32::from(*bytes) * 8),
+            FetchType::Signed(bytes) => write!(f, "s{}", u32::from(*bytes) * 8),
+            FetchType::Hex(bytes) => write!(f, "x{}", u32::from(*bytes) * 8),
+            FetchType::Char => f.write_str("char"),
+            FetchType::Symbol => f.write_str("symbol"),
+            FetchType::String => f.write_str("string"),
+            FetchType::UserString => f.write_str("ustring"),
+            FetchType::Bits {
+                width,
+                shift,
+                container,
+            } => write!(f, "b{width}@{shift}/{container}"),
+        }
+    }
 }

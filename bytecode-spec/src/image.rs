@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded;
 use crate::code::{Capture, CodeRef, Const, ConstKind, Field, Format, Function};
-use crate::limits::{MAX_ALL_POINTS, MAX_FUNCTIONS, MAX_IMAGE, MAX_LIST, MAX_PROBES};
+use crate::limits::{MAX_ALL_FETCHES, MAX_ALL_POINTS, MAX_FUNCTIONS, MAX_IMAGE, MAX_LIST, MAX_PROBES};
 use crate::op::Word;
 use crate::probe::Probe;
 use crate::version::{MAJOR, MINOR};
@@ -178,9 +178,9 @@ mod const_list {
     }
 }
 
-/// Probe sites. Their points are the largest things of an image, so there is a bound for all together.
+/// Probe sites. Their points and what those take along are the largest things of an image, so there is a bound for all together.
 mod probe_list {
-    use super::{MAX_ALL_POINTS, MAX_PROBES, Probe, Vec};
+    use super::{MAX_ALL_FETCHES, MAX_ALL_POINTS, MAX_PROBES, Probe, Vec};
     use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
     struct Sites;
@@ -194,10 +194,12 @@ mod probe_list {
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Probe>, A::Error> {
             let mut sites = Vec::new();
-            let mut points = 0;
+            let (mut points, mut fetches) = (0, 0);
             while let Some(site) = seq.next_element::<Probe>()? {
                 points += site.points.len();
-                if points > MAX_ALL_POINTS || sites.len() == MAX_PROBES {
+                let args = site.points.iter().flat_map(|point| point.args());
+                fetches += args.map(|arg| 1 + arg.derefs.len()).sum::<usize>();
+                if points > MAX_ALL_POINTS || fetches > MAX_ALL_FETCHES || sites.len() == MAX_PROBES {
                     return Err(A::Error::custom("too many probes"));
                 }
                 sites.push(site);

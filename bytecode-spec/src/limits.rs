@@ -18,6 +18,8 @@ pub const MAX_PROBES: usize = 1_024;
 pub const MAX_POINTS: usize = 256;
 /// Most probe points in one program.
 pub const MAX_ALL_POINTS: usize = 4_096;
+/// Most fetch-args of all probe points of one program, their dereferences counted as well.
+pub const MAX_ALL_FETCHES: usize = 16_384;
 /// Most captures, field references and formats in one program, each.
 pub const MAX_LIST: usize = 65_536;
 /// Most arguments of a command to run on the board.

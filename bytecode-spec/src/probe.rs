@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
+use crate::fetch::{FetchArg, MAX_FETCH_ARGS};
 use crate::limits::MAX_POINTS;
 
 /// One place to attach to.
@@ -32,8 +33,9 @@ pub enum ProbePoint {
         offset: u64,
         /// True for a return probe.
         ret: bool,
-        /// Fetch-args in the kernel's grammar, as written.
-        args: String,
+        /// What it takes along.
+        #[serde(deserialize_with = "bounded::list::<_, _, MAX_FETCH_ARGS>")]
+        args: Vec<FetchArg>,
         /// Kernel event filter.
         filter: Option<String>,
     },
@@ -47,19 +49,27 @@ pub enum ProbePoint {
         offset: u64,
         /// True for a return probe.
         ret: bool,
-        /// Fetch-args, as written.
-        args: String,
+        /// What it takes along.
+        #[serde(deserialize_with = "bounded::list::<_, _, MAX_FETCH_ARGS>")]
+        args: Vec<FetchArg>,
         /// Kernel event filter.
         filter: Option<String>,
+        /// Where it is in the board's file; nothing before the host has looked. An engine attaches only what is bound.
+        bound: Option<FilePlace>,
     },
     /// `sdt:/PATH:MARK`.
     Sdt {
         /// File on the board.
         path: String,
-        /// Mark name or glob.
+        /// Mark name or glob; a bound mark has its own name.
         mark: String,
+        /// Where its arguments are, `arg1` .., as the file says; empty before it is bound.
+        #[serde(deserialize_with = "bounded::list::<_, _, MAX_FETCH_ARGS>")]
+        args: Vec<FetchArg>,
         /// Kernel event filter.
         filter: Option<String>,
+        /// Where it is in the board's file; nothing before the host has looked.
+        bound: Option<FilePlace>,
     },
     /// `ftrace:function /ip==GLOB/`: every traced kernel function the glob matches.
     Function {
@@ -96,6 +106,25 @@ pub enum ProbePoint {
     End,
 }
 
+/// A place in a file of the board, found by the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePlace {
+    /// Byte of the file.
+    pub offset: u64,
+    /// Byte of the file where a mark's reference counter (its semaphore) is, 0 if it has none.
+    pub ref_ctr: u64,
+}
+
+impl ProbePoint {
+    /// Returns the fetch-args, of kinds that have some.
+    pub fn args(&self) -> &[FetchArg] {
+        match self {
+            ProbePoint::Kprobe { args, .. } | ProbePoint::Uprobe { args, .. } | ProbePoint::Sdt { args, .. } => args,
+            _ => &[],
+        }
+    }
+}
+
 /// A probe site: the EVENTDEFs of one `trace`, with one handler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
@@ -105,7 +134,7 @@ pub struct Probe {
 }
 
 macro_rules! define_kinds {
-    ($($name:ident $pattern:pat, $text:literal $user:literal $doc:literal;)*) => {
+    ($($name:ident $pattern:pat, $text:literal $user:literal $kmod:literal $doc:literal;)*) => {
         /// A kind of probe point.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ProbeKind { $(#[doc = $doc] $name,)* }
@@ -124,6 +153,11 @@ macro_rules! define_kinds {
                 match self { $(ProbeKind::$name => $user,)* }
             }
 
+            /// Returns true if the kernel module can attach it.
+            pub const fn kmod_engine(self) -> bool {
+                match self { $(ProbeKind::$name => $kmod,)* }
+            }
+
             /// Returns the one-line documentation.
             pub const fn doc(self) -> &'static str {
                 match self { $(ProbeKind::$name => $doc,)* }
@@ -140,14 +174,15 @@ macro_rules! define_kinds {
 }
 
 define_kinds! {
-    Tracepoint ProbePoint::Tracepoint { .. }, "SYSTEM:EVENT" true "A kernel tracepoint; both parts may be globs.";
-    Kprobe ProbePoint::Kprobe { .. }, "probe:FUNC[+OFF][%return] [args]" false "A kernel function's entry, return or inside.";
-    Uprobe ProbePoint::Uprobe { .. }, "probe:/PATH:SYM[%return] [args]" false "A function of a program or library.";
-    Sdt ProbePoint::Sdt { .. }, "sdt:/PATH:MARK" false "A static mark of a program or library.";
-    Function ProbePoint::Function { .. }, "ftrace:function /ip==GLOB/" false "Kernel functions through the function tracer.";
-    PerfEvent ProbePoint::PerfEvent { .. }, "NAME" false "A hardware or software perf event.";
-    Memory ProbePoint::Memory { .. }, "mem:ADDR[/len][:rwx]" false "A hardware breakpoint.";
-    Tick ProbePoint::Tick { .. }, "tick-N{unit}" true "A timer on one CPU.";
-    Profile ProbePoint::Profile { .. }, "profile-N{unit}" true "A sampling timer on every CPU.";
-    End ProbePoint::End, "trace_end" true "Once, when tracing has ended.";
+    // The columns: syntax, engine user, engine kmod, documentation.
+    Tracepoint ProbePoint::Tracepoint { .. }, "SYSTEM:EVENT" true true "A kernel tracepoint; both parts may be globs.";
+    Kprobe ProbePoint::Kprobe { .. }, "probe:FUNC[+OFF][%return] [args]" false true "A kernel function's entry, return or inside.";
+    Uprobe ProbePoint::Uprobe { .. }, "probe:/PATH:SYM[%return] [args]" false true "A function of a program or library.";
+    Sdt ProbePoint::Sdt { .. }, "sdt:/PATH:MARK" false true "A static mark of a program or library.";
+    Function ProbePoint::Function { .. }, "ftrace:function /ip==GLOB/" false true "Kernel functions through the function tracer.";
+    PerfEvent ProbePoint::PerfEvent { .. }, "NAME" false true "A hardware or software perf event.";
+    Memory ProbePoint::Memory { .. }, "mem:ADDR[/len][:rwx]" false true "A hardware breakpoint.";
+    Tick ProbePoint::Tick { .. }, "tick-N{unit}" true true "A timer on one CPU.";
+    Profile ProbePoint::Profile { .. }, "profile-N{unit}" true true "A sampling timer on every CPU.";
+    End ProbePoint::End, "trace_end" true true "Once, when tracing has ended.";
 }

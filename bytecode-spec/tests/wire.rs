@@ -11,8 +11,9 @@ use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::code::{Const, ConstKind, FieldKind, Format};
 use ktap_bytecode::disasm::disasm;
 use ktap_bytecode::event::EventMember;
+use ktap_bytecode::fetch::{FetchArg, MAX_FETCH_ARGS};
 use ktap_bytecode::image::{Image, ImageError};
-use ktap_bytecode::limits::{MAX_CONSTS, MAX_LIST, MAX_POINTS, MAX_PROBES};
+use ktap_bytecode::limits::{MAX_ALL_FETCHES, MAX_CONSTS, MAX_LIST, MAX_POINTS, MAX_PROBES};
 use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::probe::{Probe, ProbeKind, ProbePoint};
 use ktap_bytecode::record::{Record, RecordBody, RecordValue, RecordWriter, Stat, TableStyle};
@@ -129,6 +130,35 @@ fn probe_bytes() {
     }
     let line = |(name, point): &(&str, ProbePoint)| hex_line(name, &postcard::to_allocvec(point).expect("encodes"));
     only_grows("probes.hex", &points.iter().map(line).collect::<String>());
+}
+
+#[test]
+fn fetch_bytes() {
+    let line = |arg: FetchArg| hex_line(&arg.to_string(), &postcard::to_allocvec(&arg).expect("encodes"));
+    only_grows(
+        "fetches.hex",
+        &sample::fetches().into_iter().map(line).collect::<String>(),
+    );
+}
+
+#[test]
+fn what_probes_take_along_is_bounded_in_all() {
+    let image = |points: usize| Image {
+        probes: vec![Probe {
+            points: vec![sample::points()[1].1.clone(); points],
+        }],
+        ..empty()
+    };
+    // Two fetch-args and one dereference each.
+    assert!(Image::from_bytes(&image(MAX_POINTS).to_bytes()).is_ok());
+    let mut many = image(MAX_POINTS);
+    many.probes = vec![many.probes[0].clone(); MAX_ALL_FETCHES / 3 / MAX_POINTS + 1];
+    assert_eq!(Image::from_bytes(&many.to_bytes()), Err(ImageError::Malformed));
+    let mut args = image(1);
+    if let ProbePoint::Kprobe { args, .. } = &mut args.probes[0].points[0] {
+        *args = vec![sample::fetches()[0].clone(); MAX_FETCH_ARGS + 1];
+    }
+    assert_eq!(Image::from_bytes(&args.to_bytes()), Err(ImageError::Malformed));
 }
 
 /// One of each value.

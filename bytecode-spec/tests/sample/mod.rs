@@ -3,9 +3,10 @@
 use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::code::{Capture, Const, Field, FieldKind, Format, Function};
 use ktap_bytecode::event::EventMember;
+use ktap_bytecode::fetch::{FetchArg, FetchBase, FetchDeref, FetchType};
 use ktap_bytecode::image::Image;
 use ktap_bytecode::op::{Op, Word};
-use ktap_bytecode::probe::{Probe, ProbePoint};
+use ktap_bytecode::probe::{FilePlace, Probe, ProbePoint};
 use ktap_bytecode::version::MAJOR;
 
 /// Main's words; the handler's follow.
@@ -41,6 +42,49 @@ pub fn handler_code() -> Vec<Word> {
     ]
 }
 
+fn fetch(name: &str, base: FetchBase, derefs: &[(i64, bool)], kind: FetchType, count: u8) -> FetchArg {
+    let deref = |&(offset, user): &(i64, bool)| FetchDeref { offset, user };
+    FetchArg {
+        name: name.into(),
+        base,
+        derefs: derefs.iter().map(deref).collect(),
+        kind,
+        count,
+    }
+}
+
+/// Fetch-args with one of each base, dereference and type.
+pub fn fetches() -> Vec<FetchArg> {
+    let bits = FetchType::Bits {
+        width: 3,
+        shift: 2,
+        container: 32,
+    };
+    let symbol = |offset| FetchBase::Symbol {
+        name: "jiffies".into(),
+        offset,
+    };
+    vec![
+        fetch("dfd", FetchBase::Register("di".into()), &[], FetchType::Signed(4), 0),
+        fetch("path", FetchBase::Argument(2), &[(0, true)], FetchType::UserString, 0),
+        fetch(
+            "deep",
+            FetchBase::Stack,
+            &[(8, false), (-16, false), (300, true)],
+            FetchType::Hex(8),
+            0,
+        ),
+        fetch("slot", FetchBase::StackSlot(3), &[], bits, 0),
+        fetch("ret", FetchBase::Retval, &[], FetchType::Symbol, 0),
+        fetch("fixed", FetchBase::Immediate(-42), &[], FetchType::Unsigned(1), 0),
+        fetch("text", FetchBase::Text("hello".into()), &[], FetchType::String, 0),
+        fetch("comm", FetchBase::Comm, &[], FetchType::String, 0),
+        fetch("at", FetchBase::Address(0xffff_0000), &[], FetchType::Char, 16),
+        fetch("sym", symbol(8), &[], FetchType::Unsigned(2), 0),
+        fetch("file", FetchBase::FileOffset(0x100), &[], FetchType::Unsigned(4), 2),
+    ]
+}
+
 /// Every kind of probe point, by name.
 pub fn points() -> Vec<(&'static str, ProbePoint)> {
     vec![
@@ -59,7 +103,7 @@ pub fn points() -> Vec<(&'static str, ProbePoint)> {
                 module: None,
                 offset: 16,
                 ret: false,
-                args: "dfd=%ax".into(),
+                args: fetches().into_iter().take(2).collect(),
                 filter: None,
             },
         ),
@@ -70,8 +114,9 @@ pub fn points() -> Vec<(&'static str, ProbePoint)> {
                 symbol: "malloc".into(),
                 offset: 0,
                 ret: true,
-                args: String::new(),
+                args: Vec::new(),
                 filter: None,
+                bound: None,
             },
         ),
         (
@@ -79,7 +124,18 @@ pub fn points() -> Vec<(&'static str, ProbePoint)> {
             ProbePoint::Sdt {
                 path: "/bin/x".into(),
                 mark: "y".into(),
+                args: vec![fetch(
+                    "arg1",
+                    FetchBase::Register("di".into()),
+                    &[],
+                    FetchType::Signed(4),
+                    0,
+                )],
                 filter: None,
+                bound: Some(FilePlace {
+                    offset: 0x1234,
+                    ref_ctr: 0x5678,
+                }),
             },
         ),
         ("function", ProbePoint::Function { glob: "mutex*".into() }),

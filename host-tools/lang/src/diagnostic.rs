@@ -55,6 +55,7 @@ define_codes! {
     BadEventDef "K0005" Error "cannot parse eventdef" "An EVENTDEF is SYSTEM:EVENT, probe:FUNC, probe:/PATH:SYM, sdt:/PATH:MARK, ftrace:function, mem:ADDR or a perf event, several separated by commas, with an optional /filter/.";
     BadInterval "K0006" Error "cannot parse timer interval" "An interval is a number and a unit: tick-1s, profile-100us, tick-10ms. Units are s sec ms msec us usec ns nsec; profile also takes hz.";
     TooDeep "K0007" Error "too many syntax levels" "The script nests deeper than the compiler follows.";
+    BadFetchArg "K0008" Error "cannot parse fetch-arg" "What a probe takes along is written as for the kernel's own probes, NAME=FETCH:TYPE. FETCH is %REG, $argN, $retval, $stack, $stackN, $comm, @ADDR, @SYM+OFF, @+FILEOFF, a \\NUMBER or \\\"text\", or memory at one of them: +OFF(FETCH), in user space +uOFF(FETCH). TYPE is u8 .. u64, s8 .. s64, x8 .. x64, char, symbol, string, ustring or a bit field b<width>@<shift>/<of>, and [N] makes an array of it.";
     UndefinedName "K0101" Error "undefined name" "The name is read but nothing declares or assigns it. Check the spelling; declare variables with `var`.";
     NotLowered "K0102" Error "not supported yet" "This part of the language is understood but this release cannot run it.";
     WrongArity "K0103" Error "wrong number of arguments" "The builtin takes another number of arguments; its signature is in `ktap-host list builtins`.";

@@ -1,9 +1,10 @@
 //! Kernel functions: `probe:[MODULE:]FUNC[+OFF][%return] [fetch-args]`, and ktap 0.1's `kprobe:FUNC!`.
 //!
-//! In: a definition. Out: [`ProbePoint::Kprobe`]. Invariant: fetch-args are passed on as written.
+//! In: a definition. Out: [`ProbePoint::Kprobe`]. Invariant: a return probe stands at no offset.
 
 use ktap_bytecode::probe::ProbePoint;
 
+use super::fetch::{self, Place};
 use super::split::Definition;
 use super::{EventDefError, filter_of, is_glob, number};
 use crate::diagnostic::Code;
@@ -59,12 +60,16 @@ pub(super) fn parse(definition: &Definition<'_>, text: &str) -> Result<ProbePoin
     if target.ret && target.offset != 0 {
         return Err(EventDefError::new(definition, "a return probe takes no offset"));
     }
+    let place = Place {
+        user: false,
+        ret: target.ret,
+    };
     Ok(ProbePoint::Kprobe {
         function: target.name.into(),
         module,
         offset: target.offset,
         ret: target.ret,
-        args: args.trim().into(),
+        args: fetch::parse(definition, args, place)?,
         filter: filter_of(definition),
     })
 }

@@ -4,6 +4,10 @@
 //!
 //! One file per kind; [`split`] cuts a list into definitions and their filters.
 
+mod fetch;
+#[cfg(test)]
+mod fetch_tests;
+mod fetch_type;
 mod function;
 mod kprobe;
 mod memory;
@@ -97,8 +101,12 @@ impl EventDefError {
             end: clamp(self.end),
         };
         let shown = text.get(self.start..self.end).unwrap_or(text).trim();
-        let mut diagnostic =
-            Diagnostic::new(self.code, span, format!("cannot parse eventdef '{shown}'")).label(self.label);
+        let what = match self.code {
+            Code::BadFetchArg => "fetch-arg",
+            _ => "eventdef",
+        };
+        let message = format!("cannot parse {what} '{shown}'");
+        let mut diagnostic = Diagnostic::new(self.code, span, message).label(self.label);
         diagnostic.help = self.help;
         diagnostic
     }

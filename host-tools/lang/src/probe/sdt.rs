@@ -13,7 +13,9 @@ pub(super) fn parse(definition: &Definition<'_>, text: &str) -> Result<ProbePoin
         Some((path, mark)) if path.starts_with('/') && is_glob(mark) => Ok(ProbePoint::Sdt {
             path: path.into(),
             mark: mark.into(),
+            args: Vec::new(),
             filter: filter_of(definition),
+            bound: None,
         }),
         _ => Err(EventDefError::new(definition, "no mark is named").help("a static mark is sdt:/PATH:MARK")),
     }

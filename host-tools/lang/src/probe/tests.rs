@@ -1,8 +1,10 @@
 //! EVENTDEFs and what they mean, kind by kind.
 
+use ktap_bytecode::fetch::FetchArg;
 use ktap_bytecode::probe::ProbePoint::{self, *};
 
-use super::parse_eventdef;
+use super::split::Definition;
+use super::{fetch, parse_eventdef};
 use crate::diagnostic::Code;
 use crate::source::Span;
 
@@ -32,7 +34,7 @@ fn kprobe(
         module,
         offset,
         ret,
-        args: args.into(),
+        args: fetches(args, false, ret),
         filter,
     }
 }
@@ -43,9 +45,20 @@ fn uprobe(path: &str, symbol: &str, offset: u64, ret: bool, args: &str, filter: 
         symbol: symbol.into(),
         offset,
         ret,
-        args: args.into(),
+        args: fetches(args, true, ret),
         filter: filter.map(Into::into),
+        bound: None,
     }
+}
+
+/// Fetch-args by themselves; their own tests say what they are.
+fn fetches(text: &str, user: bool, ret: bool) -> Vec<FetchArg> {
+    let definition = Definition {
+        text,
+        start: 0,
+        filter: None,
+    };
+    fetch::parse(&definition, text, fetch::Place { user, ret }).unwrap_or_else(|error| panic!("{text}: {error:?}"))
 }
 
 #[test]
@@ -159,7 +172,9 @@ fn programs() {
             Sdt {
                 path: "/lib/libc.so.6".into(),
                 mark: "setjmp".into(),
+                args: Vec::new(),
                 filter: None,
+                bound: None,
             },
         ),
         (
@@ -167,7 +182,9 @@ fn programs() {
             Sdt {
                 path: "/lib/libc.so.6".into(),
                 mark: "lll_*".into(),
+                args: Vec::new(),
                 filter: Some("x==1".into()),
+                bound: None,
             },
         ),
     ] {

@@ -4,6 +4,7 @@
 
 use ktap_bytecode::probe::ProbePoint;
 
+use super::fetch::{self, Place};
 use super::kprobe::target;
 use super::split::Definition;
 use super::{EventDefError, filter_of, is_glob, number};
@@ -32,12 +33,17 @@ pub(super) fn parse(definition: &Definition<'_>, text: &str) -> Result<ProbePoin
         return Err(EventDefError::new(definition, "no symbol is named")
             .help("a user probe is probe:/PATH:SYM or probe:/PATH:0xOFFSET"));
     }
+    let place = Place {
+        user: true,
+        ret: target.ret,
+    };
     Ok(ProbePoint::Uprobe {
         path: path.into(),
         symbol: symbol.into(),
         offset,
         ret: target.ret,
-        args: args.trim().into(),
+        args: fetch::parse(definition, args, place)?,
         filter: filter_of(definition),
+        bound: None,
     })
 }
