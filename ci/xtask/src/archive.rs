@@ -169,9 +169,11 @@ fn unpack_all(store: &Path, target: &Path) -> Result<(), XtaskError> {
 
 /// Reads the names out of `Depends: a (= 1), b | c`.
 fn names(listing: &str) -> Vec<String> {
-    let depends = listing.lines().find_map(|line| line.strip_prefix("Depends: "));
+    let Some(depends) = listing.lines().find_map(|line| line.strip_prefix("Depends: ")) else {
+        return Vec::new();
+    };
     let name = |choice: &str| choice.trim().split([' ', '|', ':']).next().map(str::to_owned);
-    depends.unwrap_or_default().split(',').filter_map(name).collect()
+    depends.split(',').filter_map(name).collect()
 }
 
 #[cfg(test)]

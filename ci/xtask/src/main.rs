@@ -18,6 +18,8 @@ mod guest;
 mod initramfs;
 mod kernel;
 mod keys;
+mod kmod;
+mod kmod_object;
 mod modules;
 mod pattern;
 mod programs;
@@ -43,6 +45,7 @@ cargo xtask TASK
                       comparison of the texts of all events of the board with its kernel's own
   setup               get all that is needed from outside the checkout
   kernel [NAME...]    fetch kernels to test on and print where they are; without a name, print the names
+  kmod                the kernel module's Rust half, for every architecture
   build               setup, then the agents, the board's image, ktap-host";
 
 fn main() -> ExitCode {
@@ -68,6 +71,7 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["test", "--only", "cases", name] => test::run(&Cache::open()?, Some(Part::Cases), name),
         ["test", "--only", "events"] => test::run(&Cache::open()?, Some(Part::Events), ""),
         ["kernel", names @ ..] => kernel::show(&Cache::open()?, names),
+        ["kmod"] => step::run(&Cache::open()?, kmod::STEPS),
         ["build"] => build::run(&Cache::open()?),
         [] | ["help" | "-h" | "--help"] => {
             terminal::result(HELP);

@@ -17,12 +17,12 @@ use crate::step::Outcome;
 const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Debian's compiler, which rustup's cargo can drive.
-const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// The sources of core and alloc that belong to it.
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/core/src/lib.rs";
 
-/// An architecture that agents are built for.
+/// A kind of system that agents or kernel modules are built for.
 pub struct Target {
     /// Its name in `uname -m`.
     pub arch: &'static str,
@@ -46,8 +46,22 @@ pub const AARCH64: Target = Target {
     source: "aarch64-unknown-linux-musl",
 };
 
-/// Every architecture that agents are built for.
-pub const TARGETS: &[&Target] = &[&X86_64, &AARCH64];
+/// The x86_64 kernel.
+pub const KERNEL_X86_64: Target = Target {
+    arch: "x86_64",
+    rustup: "x86_64-unknown-none",
+    source: "x86_64-unknown-none",
+};
+
+/// The aarch64 kernel.
+pub const KERNEL_AARCH64: Target = Target {
+    arch: "aarch64",
+    rustup: "aarch64-unknown-none-softfloat",
+    source: "aarch64-unknown-none-softfloat",
+};
+
+/// Everything that is built for: agents and kernel modules.
+pub const TARGETS: &[&Target] = &[&X86_64, &AARCH64, &KERNEL_X86_64, &KERNEL_AARCH64];
 
 /// What builds for a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +115,7 @@ impl Toolchain {
     }
 }
 
-/// Makes sure that agents can be built for every architecture.
+/// Makes sure that agents and kernel modules can be built for every architecture.
 pub fn prepare(_cache: &Cache) -> Result<Outcome, XtaskError> {
     let mut outcome = Outcome::Cached;
     for target in TARGETS {
@@ -135,11 +149,18 @@ fn rustup_adds(target: &Target) -> bool {
 }
 
 /// The linker that comes inside rustup's toolchain.
-fn rust_lld() -> Option<PathBuf> {
+pub fn rust_lld() -> Option<PathBuf> {
     let programs = sysroot()?.join("lib/rustlib");
     let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let linker = programs.join(host).join("bin/rust-lld");
     linker.exists().then_some(linker)
+}
+
+/// The `N` of the version `1.N` of the compiler that rustup gives.
+pub fn rustc_minor() -> Option<u32> {
+    let shown = capture(Command::new("rustc").arg("--version")).ok()?;
+    let shown = String::from_utf8(shown).ok()?;
+    shown.strip_prefix("rustc 1.")?.split('.').next()?.parse().ok()
 }
 
 fn sysroot() -> Option<PathBuf> {
