@@ -46,6 +46,12 @@ const fn file(debian: &'static str, looked_for: &'static str, files: &'static [&
 
 const PACKAGES: &[Package] = &[
     program("gcc", "gcc"),
+    program("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc"),
+    file(
+        "libc6-dev-arm64-cross",
+        "libc.a for arm64",
+        &["/usr/aarch64-linux-gnu/lib/libc.a"],
+    ),
     program("make", "make"),
     program("pkg-config", "pkg-config"),
     file(
@@ -63,6 +69,7 @@ const PACKAGES: &[Package] = &[
         proof: Proof::Library("openssl"),
     },
     program("qemu-system-x86", "qemu-system-x86_64"),
+    program("qemu-system-arm", "qemu-system-aarch64"),
     file(
         "seabios",
         "a PC BIOS for QEMU",

@@ -7,9 +7,11 @@
 //! NAME      counts are exact            starts a case
 //! PROG      trace syscalls:sys_enter_getppid { n += 1 }
 //!           trace_end { print(n) }      indented lines go on with the value
-//! RUN       ktap-host push ...          instead of PROG: a shell command on this PC, with $BOARD, $LINK and $ON_BOARD (ssh to it)
+//! RUN       ktap-host push ...          instead of PROG: a shell command on this PC, with $BOARD, $LINK, $ENGINE and $ON_BOARD (ssh to it)
 //! ARGS      -c 'getppid_n 1000'         more words for ktap-host push
 //! LINK      ssh serial local            the links to run it over; ssh if it is not there
+//! ENGINE    kmod                        the engines to run it with; `user kmod` if it is not there
+//! ARCH      x86_64                      the architectures it is for; all if it is not there
 //! REQUIRES  test -e /dev/null           a shell command on the board; if it fails the case is skipped
 //! AFTER     getppid_n 5                 a shell command on the board, run once the script is attached
 //! INTERRUPT                             after that, what Ctrl-C does
@@ -18,6 +20,7 @@
 //! EXPECT_JSON   {"print":["hi"]}        a line of stdout that is this, whitespace aside
 //! EXPECT_ERROR  expected                text in stderr
 //! REJECT    nil                         text that is in neither
+//! SMOKE                                 one of the few that run on boards which need not run all
 //! TIMEOUT   20                          seconds
 //! RETURN_CODE   0
 //! ```
@@ -29,6 +32,9 @@ use crate::pattern::Pattern;
 
 /// How long a case may take when it does not say.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where programs can run on a board.
+pub const ENGINES: [&str; 2] = ["user", "kmod"];
 
 /// One case.
 #[derive(Debug)]
@@ -43,6 +49,12 @@ pub struct Case {
     pub arguments: String,
     /// The links to run it over.
     pub links: Vec<String>,
+    /// The engines to run it with.
+    pub engines: Vec<String>,
+    /// The architectures it is for; empty for all.
+    pub arches: Vec<String>,
+    /// Whether it runs where only a few do.
+    pub smoke: bool,
     /// A command on the board that must succeed.
     pub requires: Option<String>,
     /// A command on the board, run once the script is attached.
@@ -134,6 +146,9 @@ impl Case {
             script: Script::Program(String::new()),
             arguments: String::new(),
             links: vec!["ssh".into()],
+            engines: ENGINES.map(str::to_owned).to_vec(),
+            arches: Vec::new(),
+            smoke: false,
             requires: None,
             after: None,
             interrupt: false,
@@ -143,15 +158,29 @@ impl Case {
         }
     }
 
+    /// Tells whether the case is for boards of this architecture.
+    pub fn is_for(&self, arch: &str) -> bool {
+        self.arches.is_empty() || self.arches.iter().any(|known| known == arch)
+    }
+
     fn set(&mut self, key: &str, value: String) -> Result<(), String> {
+        let words = |value: &str| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let number = |value: &str| value.parse::<u16>().map_err(|_| format!("`{value}` is no number"));
         match key {
             "PROG" => self.script = Script::Program(value),
             "RUN" => self.script = Script::Command(value),
             "ARGS" => self.arguments = value,
-            "LINK" => self.links = value.split_whitespace().map(str::to_owned).collect(),
+            "LINK" => self.links = words(&value),
+            "ENGINE" => {
+                self.engines = words(&value);
+                if let Some(wrong) = self.engines.iter().find(|engine| !ENGINES.contains(&engine.as_str())) {
+                    return Err(format!("there is no engine `{wrong}`"));
+                }
+            }
+            "ARCH" => self.arches = words(&value),
             "REQUIRES" => self.requires = Some(value),
             "AFTER" => self.after = Some(value),
+            "SMOKE" => self.smoke = true,
             "INTERRUPT" => self.interrupt = true,
             "EXPECT" => self.expected.push(Expected::Lines(value)),
             "EXPECT_REGEX" => {
@@ -263,6 +292,8 @@ EXPECT 1
 LINK ssh serial
 
 NAME second
+ENGINE kmod
+ARCH aarch64
 RUN false
 RETURN_CODE 3
 TIMEOUT 5
@@ -276,6 +307,10 @@ EXPECT_ERROR no
         assert_eq!(cases[0].place, "x.ktest:2");
         assert_eq!(cases[0].script, Script::Program("trace x {\n    n += 1\n}".into()));
         assert_eq!(cases[0].links, ["ssh", "serial"]);
+        assert_eq!(cases[0].engines, ["user", "kmod"]);
+        assert!(cases[0].is_for("x86_64"));
+        assert_eq!(cases[1].engines, ["kmod"]);
+        assert!(cases[1].is_for("aarch64") && !cases[1].is_for("x86_64"));
         assert!(cases[0].expected[0].missing_from("0\n1\n2\n3\n", "").is_none());
         assert!(cases[0].expected[0].missing_from("1\n\n2\n", "").is_some());
         assert_eq!(cases[1].script, Script::Command("false".into()));
@@ -292,6 +327,10 @@ EXPECT_ERROR no
         assert_eq!(
             problem("NAME a\nNAME b\n"),
             "x.ktest:2: the case before has neither PROG nor RUN"
+        );
+        assert_eq!(
+            problem("NAME a\nENGINE steam\n"),
+            "x.ktest:2: there is no engine `steam`"
         );
         assert_eq!(problem("EXPECT 1\n"), "x.ktest:1: a case starts with NAME");
         assert_eq!(

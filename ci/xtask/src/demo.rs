@@ -8,7 +8,8 @@ use std::process::{Child, Stdio};
 use crate::cache::Cache;
 use crate::command::show;
 use crate::error::XtaskError;
-use crate::{build, guest, terminal};
+use crate::guest::{self, Guest};
+use crate::{build, terminal};
 
 /// The script that is shown.
 const SCRIPT: &str = "scripts/syscalls/syscalls_histogram.kp";
@@ -17,8 +18,9 @@ const SCRIPT: &str = "scripts/syscalls/syscalls_histogram.kp";
 pub fn run(cache: &Cache, keep: bool) -> Result<(), XtaskError> {
     build::run(cache)?;
     terminal::talk(&format!("$ ktap-host board up {}", guest::BOARD));
-    guest::up(cache)?;
-    let shown = trace(cache);
+    let guest = Guest::named(cache, guest::BOARD)?;
+    guest.up()?;
+    let shown = trace(cache, &guest);
     if keep {
         let path = build::ktap_host_path(cache);
         terminal::talk(&format!(
@@ -28,23 +30,23 @@ pub fn run(cache: &Cache, keep: bool) -> Result<(), XtaskError> {
         ));
         return shown;
     }
-    let stopped = guest::down(cache);
+    let stopped = guest.down();
     shown.and(stopped)
 }
 
-fn trace(cache: &Cache) -> Result<(), XtaskError> {
-    let _load = Load::start(cache)?;
+fn trace(cache: &Cache, guest: &Guest<'_>) -> Result<(), XtaskError> {
+    let _load = Load::start(guest)?;
     let words = ["push", "--board", guest::BOARD, "--timeout", "5s", SCRIPT];
     terminal::talk(&format!("$ ktap-host {}", words.join(" ")));
-    show(guest::ktap_host(cache).current_dir(cache.checkout("")).args(words))
+    show(guest.ktap_host().current_dir(cache.checkout("")).args(words))
 }
 
 /// Something to see on the board; dropping it ends the ssh that runs it, and the load ends itself soon after.
 struct Load(Child);
 
 impl Load {
-    fn start(cache: &Cache) -> Result<Self, XtaskError> {
-        let mut ssh = guest::ssh(cache, "load 8")?;
+    fn start(guest: &Guest<'_>) -> Result<Self, XtaskError> {
+        let mut ssh = guest.ssh("load 8");
         ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         ssh.spawn().map(Self).map_err(|source| XtaskError::Start {
             program: "ssh".into(),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::cache::{self, Cache};
 use crate::command::run_for;
 use crate::error::XtaskError;
-use crate::{guest, terminal, toolchain};
+use crate::guest::Guest;
+use crate::{terminal, toolchain};
 
 /// What runs on the board.
 const CAPTURE: &str = "ci/qemu/capture.sh";
@@ -22,15 +23,15 @@ const LEAST_KINDS: &str = "100";
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Makes a capture and compares it. Returns true if all texts are the kernel's.
-pub fn run(cache: &Cache) -> Result<bool, XtaskError> {
+pub fn run(cache: &Cache, guest: &Guest<'_>) -> Result<bool, XtaskError> {
     let directory = cache.path("run/events");
     cache::remove(&directory)?;
     fs::create_dir_all(&directory).map_err(XtaskError::file("make", &directory))?;
     let script = String::from_utf8_lossy(&cache::read(&cache.checkout(CAPTURE))?).into_owned();
-    on_board(cache, &script)?;
-    let fetched = fetch(cache, &directory);
+    on_board(guest, &script)?;
+    let fetched = fetch(guest, &directory);
     // The buffer is large: it goes whether its contents came or not.
-    let removed = on_board(cache, &format!("rmdir {INSTANCE}"));
+    let removed = on_board(guest, &format!("rmdir {INSTANCE}"));
     fetched?;
     removed?;
     let mut cargo = toolchain::cargo();
@@ -50,7 +51,7 @@ pub fn run(cache: &Cache) -> Result<bool, XtaskError> {
 }
 
 /// Brings everything that the comparison reads into `directory`.
-fn fetch(cache: &Cache, directory: &Path) -> Result<(), XtaskError> {
+fn fetch(guest: &Guest<'_>, directory: &Path) -> Result<(), XtaskError> {
     const FILES: &[(&str, &str)] = &[
         ("kallsyms", "cat /proc/kallsyms"),
         ("printk_formats", "cat /sys/kernel/tracing/printk_formats"),
@@ -60,12 +61,12 @@ fn fetch(cache: &Cache, directory: &Path) -> Result<(), XtaskError> {
     ];
     let save = |name: &str, command: &str| {
         let path = directory.join(name);
-        fs::write(&path, on_board(cache, command)?).map_err(XtaskError::file("write", &path))
+        fs::write(&path, on_board(guest, command)?).map_err(XtaskError::file("write", &path))
     };
     for (name, command) in FILES {
         save(name, command)?;
     }
-    let cpus = on_board(cache, &format!("ls -d {INSTANCE}/per_cpu/cpu*"))?;
+    let cpus = on_board(guest, &format!("ls -d {INSTANCE}/per_cpu/cpu*"))?;
     for directory in String::from_utf8_lossy(&cpus).lines() {
         let cpu = directory.rsplit('/').next().unwrap_or_default();
         // The text first: reading the pages takes them out of the buffer.
@@ -79,14 +80,14 @@ fn fetch(cache: &Cache, directory: &Path) -> Result<(), XtaskError> {
 }
 
 /// Runs a command on the board and returns its stdout.
-fn on_board(cache: &Cache, command: &str) -> Result<Vec<u8>, XtaskError> {
-    let finished = run_for(&mut guest::ssh(cache, command)?, LIMIT)?;
+fn on_board(guest: &Guest<'_>, command: &str) -> Result<Vec<u8>, XtaskError> {
+    let finished = guest.run(command, LIMIT)?;
     if finished.code == Some(0) {
         return Ok(finished.stdout);
     }
     Err(XtaskError::Command {
         line: command.lines().next().unwrap_or_default().to_owned(),
-        status: format!("exit code {:?} on board {}", finished.code, guest::BOARD),
+        status: format!("exit code {:?} on board {}", finished.code, guest.board.name),
         stderr: String::from_utf8_lossy(&finished.stderr).trim().to_owned(),
     })
 }

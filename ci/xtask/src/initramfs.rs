@@ -1,19 +1,17 @@
 //! The root file system of a QEMU board: busybox, dropbear, the network's modules, and the agent when it is built.
 //!
-//! In: the host's programs, the board's keys, `ci/qemu/image/`. Out: `${cache}/NAME/initramfs.cpio`. Invariant: the same inputs
-//! give the same bytes, so an image that did not change keeps its time and a running board stays valid.
+//! In: the board's userland and keys, `ci/qemu/image/`. Out: `${cache}/NAME/initramfs.cpio`. Invariant: the same inputs give the same
+//! bytes, so an image that did not change keeps its time and a running board stays valid.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use crate::board::{self, Board};
 use crate::cache::{self, Cache};
-use crate::command::{capture, find_program};
 use crate::cpio::Archive;
-use crate::error::{MissingPackage, XtaskError};
+use crate::error::XtaskError;
 use crate::step::Outcome;
-use crate::{agent, kernel, modules, programs};
+use crate::userland::{self, Userland};
+use crate::{agent, modules, programs};
 
-/// Drivers that the cloud kernel keeps as modules: the virtual network card and the bus it sits on.
+/// Drivers that the cloud kernels keep as modules: the virtual network card and the bus it sits on.
 const MODULES: &[&str] = &["virtio_pci", "virtio_net"];
 
 const DIRECTORIES: &[&str] = &[
@@ -32,9 +30,72 @@ const DIRECTORIES: &[&str] = &[
     "usr/sbin",
 ];
 
-/// Makes the initramfs of `x86-edge`. It is composed each time and written only if it changed.
-pub fn image(cache: &Cache) -> Result<Outcome, XtaskError> {
+/// Files of `ci/qemu/image/`, all of which go to `/etc`. In them, `@NAME@` is the board's name, `@CONSOLE@` and `@DATA@` its two ttys.
+const FILES: &[(&str, u32)] = &[
+    ("rc", 0o755),
+    ("inittab", 0o644),
+    ("passwd", 0o644),
+    ("serve", 0o755),
+    ("shells", 0o644),
+];
+
+/// Makes the images of all boards of `boards/`. They are composed each time and written only if they changed.
+pub fn images(cache: &Cache) -> Result<Outcome, XtaskError> {
+    let mut outcome = Outcome::Cached;
+    for board in Board::all(cache, board::BOARDS)? {
+        if image(cache, &board)? == Outcome::Done {
+            outcome = Outcome::Done;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Makes the image of a board.
+pub fn image(cache: &Cache, board: &Board) -> Result<Outcome, XtaskError> {
     let mut archive = Archive::new();
+    let mut made = base(&mut archive);
+    let userland = userland::find(cache, &board.arch)?;
+    archive.file("bin/busybox", 0o755, &cache::read(&userland.busybox)?);
+    archive.symlink("init", "bin/busybox");
+    archive.symlink("bin/sh", "busybox");
+    archive.file("usr/sbin/dropbear", 0o755, &cache::read(&userland.dropbear)?);
+    add_libraries(&mut archive, &userland, &mut made)?;
+
+    let (kernel, _) = board.fetch_kernel(cache)?;
+    for (index, module) in modules::collect(&kernel.modules, MODULES)?.iter().enumerate() {
+        archive.file(
+            &format!("lib/modules/{index:02}-{}.ko", module.name),
+            0o644,
+            &module.bytes,
+        );
+    }
+    for (file, permissions) in FILES {
+        let text = cache::read(&cache.checkout("ci/qemu/image").join(file))?;
+        let text = filled_in(&String::from_utf8_lossy(&text), board);
+        archive.file(&format!("etc/{file}"), *permissions, text.as_bytes());
+    }
+    archive.file(
+        "etc/dropbear/host_key",
+        0o600,
+        &cache::read(&board.path(cache, "host_key"))?,
+    );
+    archive.file(
+        "root/.ssh/authorized_keys",
+        0o600,
+        &cache::read(&board.path(cache, "id_ed25519.pub"))?,
+    );
+    for (name, bytes) in programs::built(cache, &board.arch)? {
+        archive.file(&format!("usr/bin/{name}"), 0o755, &bytes);
+    }
+    let agent = agent::path(cache, &board.arch);
+    if agent.exists() {
+        archive.file("usr/bin/ktap-agent", 0o755, &cache::read(&agent)?);
+    }
+    cache::write_changed(&board.path(cache, "initramfs.cpio"), &archive.finish(), 0o644)
+}
+
+/// Adds what every root file system begins with, and returns the directories made.
+fn base(archive: &mut Archive) -> Vec<String> {
     for directory in DIRECTORIES {
         archive.directory(directory, 0o755);
     }
@@ -44,119 +105,32 @@ pub fn image(cache: &Cache) -> Result<Outcome, XtaskError> {
     archive.directory("root/.ssh", 0o700);
     // The kernel opens the console before anything has mounted /dev.
     archive.character_device("dev/console", 0o600, 5, 1);
-
-    let busybox = program("busybox-static", "busybox")?;
-    let busybox_bytes = cache::read(&busybox)?;
-    if needs_loader(&busybox_bytes) {
-        return Err(missing("busybox-static", "a busybox that is linked statically"));
-    }
-    archive.file("bin/busybox", 0o755, &busybox_bytes);
-    archive.symlink("init", "bin/busybox");
-    archive.symlink("bin/sh", "busybox");
-
-    let dropbear = program("dropbear-bin", "dropbear")?;
-    archive.file("usr/sbin/dropbear", 0o755, &cache::read(&dropbear)?);
-    add_libraries(&mut archive, &dropbear)?;
-
-    for (index, module) in modules::collect(&kernel::modules(cache)?, MODULES)?.iter().enumerate() {
-        archive.file(
-            &format!("lib/modules/{index:02}-{}.ko", module.name),
-            0o644,
-            &module.bytes,
-        );
-    }
-    for (file, permissions) in [
-        ("rc", 0o755),
-        ("inittab", 0o644),
-        ("passwd", 0o644),
-        ("serve", 0o755),
-        ("shells", 0o644),
-    ] {
-        archive.file(
-            &format!("etc/{file}"),
-            permissions,
-            &cache::read(&cache.checkout("ci/qemu/image").join(file))?,
-        );
-    }
-    archive.file(
-        "etc/dropbear/host_key",
-        0o600,
-        &cache::read(&cache.board("x86-edge", "host_key"))?,
-    );
-    archive.file(
-        "root/.ssh/authorized_keys",
-        0o600,
-        &cache::read(&cache.board("x86-edge", "id_ed25519.pub"))?,
-    );
-    for (name, bytes) in programs::built(cache)? {
-        archive.file(&format!("usr/bin/{name}"), 0o755, &bytes);
-    }
-    let agent = agent::path(cache, "x86_64");
-    if agent.exists() {
-        archive.file("usr/bin/ktap-agent", 0o755, &cache::read(&agent)?);
-    }
-    cache::write_changed(&cache.board("x86-edge", "initramfs.cpio"), &archive.finish(), 0o644)
+    DIRECTORIES.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn program(debian: &'static str, name: &'static str) -> Result<PathBuf, XtaskError> {
-    find_program(name).ok_or_else(|| missing(debian, name))
-}
-
-fn missing(debian: &'static str, looked_for: &'static str) -> XtaskError {
-    XtaskError::Missing(vec![MissingPackage { debian, looked_for }])
-}
-
-/// Adds what the dynamic loader would load for `program`, at the paths where it would look.
-fn add_libraries(archive: &mut Archive, program: &Path) -> Result<(), XtaskError> {
-    let listing = capture(Command::new("ldd").arg(program))?;
-    let mut made = Vec::new();
-    for library in libraries(&String::from_utf8_lossy(&listing)) {
-        let name = library.trim_start_matches('/');
-        for (end, _) in name.match_indices('/') {
-            let parent = &name[..end];
-            if !DIRECTORIES.contains(&parent) && !made.iter().any(|known| known == parent) {
+/// Adds libraries at the paths where the dynamic loader looks, with the directories above them.
+fn add_libraries(archive: &mut Archive, userland: &Userland, made: &mut Vec<String>) -> Result<(), XtaskError> {
+    for (place, file) in &userland.libraries {
+        for (end, _) in place.match_indices('/') {
+            let parent = &place[..end];
+            if !made.iter().any(|known| known == parent) {
                 archive.directory(parent, 0o755);
                 made.push(parent.to_owned());
             }
         }
-        archive.file(name, 0o755, &cache::read(Path::new(&library))?);
+        archive.file(place, 0o755, &cache::read(file)?);
     }
     Ok(())
 }
 
-/// Reads the paths out of what ldd prints: `name => /path (address)` or `/path (address)`.
-fn libraries(listing: &str) -> Vec<String> {
-    let path = |line: &str| {
-        let shown = line.rsplit("=>").next()?.trim();
-        let path = shown.split(" (").next()?;
-        path.starts_with('/').then(|| path.to_owned())
+/// Puts the board's name and ttys into a file of the image.
+fn filled_in(text: &str, board: &Board) -> String {
+    // As QEMU's machines have them: the second UART of arm64's sits on the PCI bus.
+    let (console, data) = match board.arch.as_str() {
+        "aarch64" => ("ttyAMA0", "ttyS0"),
+        _ => ("ttyS0", "ttyS1"),
     };
-    listing.lines().filter_map(path).collect()
-}
-
-/// Tells whether an ELF program names a dynamic loader, which stands in its first page.
-fn needs_loader(program: &[u8]) -> bool {
-    program[..program.len().min(4096)]
-        .windows(7)
-        .any(|bytes| bytes == b"ld-linu" || bytes == b"ld-musl")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ldd_lines_give_paths() {
-        let listing = "\tlinux-vdso.so.1 (0x00007f)\n\tlibz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x00007f)\n\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
-        assert_eq!(
-            libraries(listing),
-            ["/lib/x86_64-linux-gnu/libz.so.1", "/lib64/ld-linux-x86-64.so.2"]
-        );
-    }
-
-    #[test]
-    fn a_static_program_names_no_loader() {
-        assert!(needs_loader(b"\x7fELF....../lib64/ld-linux-x86-64.so.2\0"));
-        assert!(!needs_loader(b"\x7fELF"));
-    }
+    text.replace("@NAME@", &board.name)
+        .replace("@CONSOLE@", console)
+        .replace("@DATA@", data)
 }

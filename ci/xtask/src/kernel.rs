@@ -1,7 +1,7 @@
 //! The kernels that boards and tests run: Debian's, taken from the archive and unpacked, never installed.
 //!
-//! In: [`KERNELS`]. Out: `${cache}/kernels/NAME/` with the image, its modules and what modules are built against, and the board's
-//! `vmlinuz` beside its other files. Invariant: once there, a kernel stays the same until its directory is removed.
+//! In: [`KERNELS`]. Out: `${cache}/kernels/NAME/` with the image, its modules and what modules are built against.
+//! Invariant: once there, a kernel stays the same until its directory is removed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,9 +47,6 @@ pub const KERNELS: &[Row] = &[
     row("6.1-rt-amd64", &["bookworm", "bookworm-security"], "amd64", "rt-amd64"),
 ];
 
-/// The kernel of the board `x86-edge`.
-const EDGE: &str = "6.1-amd64";
-
 /// A kernel that is here.
 pub struct Kernel {
     /// `uname -r`.
@@ -68,22 +65,6 @@ pub struct Kernel {
 /// An unknown name; a mirror that cannot be reached or has no such kernel.
 pub fn fetch(cache: &Cache, name: &str) -> Result<Kernel, XtaskError> {
     fetch_new(cache, name).map(|(kernel, _)| kernel)
-}
-
-/// Makes sure of the kernel of `x86-edge`.
-pub fn image(cache: &Cache) -> Result<Outcome, XtaskError> {
-    let (kernel, fetched) = fetch_new(cache, EDGE)?;
-    let put = cache::write_changed(
-        &cache.board("x86-edge", "vmlinuz"),
-        &cache::read(&kernel.vmlinuz)?,
-        0o644,
-    )?;
-    Ok(if fetched == Outcome::Done { fetched } else { put })
-}
-
-/// Returns the directory of the modules of the kernel of `x86-edge`.
-pub fn modules(cache: &Cache) -> Result<PathBuf, XtaskError> {
-    Ok(fetch(cache, EDGE)?.modules)
 }
 
 /// `cargo xtask kernel [NAME..]`: fetches kernels and prints where they are; without a name, the names.
@@ -106,7 +87,8 @@ pub fn show(cache: &Cache, names: &[&str]) -> Result<(), XtaskError> {
     Ok(())
 }
 
-fn fetch_new(cache: &Cache, name: &str) -> Result<(Kernel, Outcome), XtaskError> {
+/// As [`fetch`]; tells whether the kernel was there already.
+pub fn fetch_new(cache: &Cache, name: &str) -> Result<(Kernel, Outcome), XtaskError> {
     let row = KERNELS.iter().find(|row| row.name == name).ok_or_else(|| {
         let known: Vec<&str> = KERNELS.iter().map(|row| row.name).collect();
         XtaskError::Usage(format!("there is no kernel `{name}`; there are {}", known.join(", ")))

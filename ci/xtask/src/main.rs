@@ -6,9 +6,11 @@
 mod agent;
 mod apt;
 mod archive;
+mod board;
 mod build;
 mod cache;
 mod case;
+mod cases;
 mod command;
 mod cpio;
 mod demo;
@@ -20,6 +22,7 @@ mod kernel;
 mod keys;
 mod kmod;
 mod kmod_object;
+mod matrix;
 mod modules;
 mod pattern;
 mod programs;
@@ -29,6 +32,7 @@ mod step;
 mod terminal;
 mod test;
 mod toolchain;
+mod userland;
 
 use std::process::ExitCode;
 
@@ -43,6 +47,8 @@ cargo xtask TASK
   test [--only cargo | --only cases [NAME] | --only events]
                       every test; or cargo's; or the cases on the board whose names contain NAME; or the
                       comparison of the texts of all events of the board with its kernel's own
+  test --matrix [NAME]
+                      the cases whose names contain NAME on every QEMU board and kernel, with every engine
   setup               get all that is needed from outside the checkout
   kernel [NAME...]    fetch kernels to test on and print where they are; without a name, print the names
   kmod                the kernel module's Rust half, for every architecture
@@ -66,6 +72,8 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["demo"] => demo::run(&Cache::open()?, false),
         ["demo", "--keep"] => demo::run(&Cache::open()?, true),
         ["test"] => test::run(&Cache::open()?, None, ""),
+        ["test", "--matrix"] => test::matrix(&Cache::open()?, ""),
+        ["test", "--matrix", name] => test::matrix(&Cache::open()?, name),
         ["test", "--only", "cargo"] => test::run(&Cache::open()?, Some(Part::Cargo), ""),
         ["test", "--only", "cases"] => test::run(&Cache::open()?, Some(Part::Cases), ""),
         ["test", "--only", "cases", name] => test::run(&Cache::open()?, Some(Part::Cases), name),

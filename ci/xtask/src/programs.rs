@@ -1,6 +1,6 @@
 //! Small programs that run on the boards, to make a known number of events.
 //!
-//! In: `ci/qemu/programs/*.c`. Out: `${cache}/NAME/programs/`. Invariant: linked statically, so a board needs no libc.
+//! In: `ci/qemu/programs/*.c`. Out: `${cache}/programs/ARCH/`. Invariant: linked statically, so a board needs no libc.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,42 +11,50 @@ use crate::command::capture;
 use crate::error::XtaskError;
 use crate::step::Outcome;
 
-/// Compiles every program whose source is newer than it.
+/// Architectures of boards and what compiles for them.
+const COMPILERS: &[(&str, &str)] = &[("x86_64", "x86_64-linux-gnu-gcc"), ("aarch64", "aarch64-linux-gnu-gcc")];
+
+/// Compiles every program whose source is newer than it, for every architecture.
 pub fn build(cache: &Cache) -> Result<Outcome, XtaskError> {
-    let directory = directory(cache);
-    fs::create_dir_all(&directory).map_err(XtaskError::file("make", &directory))?;
     let mut outcome = Outcome::Cached;
-    for source in sources(cache)? {
-        let name = source.file_stem().unwrap_or_default();
-        let program = directory.join(name);
-        if is_newer(&program, &source) {
-            continue;
+    for (arch, cross) in COMPILERS {
+        let compiler = if *arch == std::env::consts::ARCH { "gcc" } else { cross };
+        let directory = directory(cache, arch);
+        fs::create_dir_all(&directory).map_err(XtaskError::file("make", &directory))?;
+        for source in sources(cache)? {
+            let name = source.file_stem().unwrap_or_default();
+            let program = directory.join(name);
+            if is_newer(&program, &source) {
+                continue;
+            }
+            let work = directory.join(format!("{}.part", name.to_string_lossy()));
+            // The symbols stay: probes are put on functions by name.
+            capture(
+                Command::new(compiler)
+                    .args(["-static", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror", "-o"])
+                    .arg(&work)
+                    .arg(&source),
+            )?;
+            cache.finish(&work, &program)?;
+            outcome = Outcome::Done;
         }
-        let work = directory.join(format!("{}.part", name.to_string_lossy()));
-        capture(
-            Command::new("gcc")
-                .args(["-static", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o"])
-                .arg(&work)
-                .arg(&source),
-        )?;
-        cache.finish(&work, &program)?;
-        outcome = Outcome::Done;
     }
     Ok(outcome)
 }
 
-/// Returns the programs: name and bytes, sorted by name.
-pub fn built(cache: &Cache) -> Result<Vec<(String, Vec<u8>)>, XtaskError> {
+/// Returns the programs for an architecture: name and bytes, sorted by name.
+pub fn built(cache: &Cache, arch: &str) -> Result<Vec<(String, Vec<u8>)>, XtaskError> {
     let name = |source: &PathBuf| source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let named = sources(cache)?.iter().map(name).collect::<Vec<_>>();
     named
         .into_iter()
-        .map(|name| Ok((name.clone(), cache::read(&directory(cache).join(name))?)))
+        .map(|name| Ok((name.clone(), cache::read(&directory(cache, arch).join(name))?)))
         .collect()
 }
 
-fn directory(cache: &Cache) -> PathBuf {
-    cache.board("x86-edge", "programs")
+/// Returns where the programs for an architecture are.
+pub fn directory(cache: &Cache, arch: &str) -> PathBuf {
+    cache.path("programs").join(arch)
 }
 
 fn sources(cache: &Cache) -> Result<Vec<PathBuf>, XtaskError> {

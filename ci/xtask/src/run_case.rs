@@ -1,4 +1,4 @@
-//! Runs one test case over one link.
+//! Runs one test case over one link with one engine.
 //!
 //! In: a [`Case`], a board that is up. Out: what is wrong with the run, if anything. Invariant: every case is followed by a look at
 //! the kernel's log and at what the session left behind, whether the case itself passed or not.
@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 use crate::build;
 use crate::cache::{self, Cache};
 use crate::case::{Case, Script};
-use crate::command::run_for;
 use crate::error::XtaskError;
-use crate::guest::{self, Health};
+use crate::guest::{self, Guest, Health};
 
 /// What ktap-host says once everything is attached.
 const ATTACHED: &str = "Tracing";
@@ -36,16 +35,25 @@ pub enum Ending {
     Failed(Vec<String>),
 }
 
+/// How a case is to be run.
+pub struct Way<'a> {
+    /// The board, which is up.
+    pub guest: &'a Guest<'a>,
+    /// The link to it.
+    pub link: &'a str,
+    /// Where the program runs.
+    pub engine: &'a str,
+}
+
 /// Runs the case. `log_seen` is the number of lines of the kernel's log that were looked at before.
-pub fn run(cache: &Cache, case: &Case, link: &str, log_seen: &mut usize) -> Result<Ending, XtaskError> {
-    if let Some(required) = &case.requires {
-        let finished = run_for(&mut guest::ssh(cache, required)?, case.timeout)?;
-        if finished.code != Some(0) {
-            return Ok(Ending::Skipped);
-        }
+pub fn run(cache: &Cache, case: &Case, way: &Way<'_>, log_seen: &mut usize) -> Result<Ending, XtaskError> {
+    if let Some(required) = &case.requires
+        && way.guest.run(required, case.timeout)?.code != Some(0)
+    {
+        return Ok(Ending::Skipped);
     }
-    let run = Run::start(cache, case, link)?;
-    let (seen, mut problems) = run.finish(cache, case)?;
+    let run = Run::start(cache, case, way)?;
+    let (seen, mut problems) = run.finish(way.guest, case)?;
     if seen.code != Some(case.return_code) && !seen.timed_out {
         problems.push(format!("exit code {:?}, expected {}", seen.code, case.return_code));
     }
@@ -54,8 +62,8 @@ pub fn run(cache: &Cache, case: &Case, link: &str, log_seen: &mut usize) -> Resu
             .iter()
             .filter_map(|expected| expected.missing_from(&seen.stdout, &seen.stderr)),
     );
-    if link != "local" {
-        problems.extend(damage(&settled(cache)?, log_seen));
+    if way.link != "local" {
+        problems.extend(damage(&settled(way.guest)?, log_seen));
     }
     if problems.is_empty() {
         return Ok(Ending::Passed);
@@ -84,10 +92,10 @@ struct Run {
 }
 
 impl Run {
-    fn start(cache: &Cache, case: &Case, link: &str) -> Result<Self, XtaskError> {
+    fn start(cache: &Cache, case: &Case, way: &Way<'_>) -> Result<Self, XtaskError> {
         let directory = cache.path("run/case");
         std::fs::create_dir_all(&directory).map_err(XtaskError::file("make", &directory))?;
-        let mut command = command(cache, case, link, &directory)?;
+        let mut command = command(cache, case, way, &directory)?;
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -114,11 +122,11 @@ impl Run {
         })
     }
 
-    fn finish(mut self, cache: &Cache, case: &Case) -> Result<(Seen, Vec<String>), XtaskError> {
+    fn finish(mut self, guest: &Guest<'_>, case: &Case) -> Result<(Seen, Vec<String>), XtaskError> {
         let mut problems = Vec::new();
         if case.after.is_some() || case.interrupt {
             match self.attached.recv_timeout(case.timeout) {
-                Ok(()) => self.act(cache, case, &mut problems)?,
+                Ok(()) => self.act(guest, case, &mut problems)?,
                 Err(_) => problems.push(format!("stderr never said `{ATTACHED}`")),
             }
         }
@@ -150,12 +158,11 @@ impl Run {
     }
 
     /// Does what the case asks for once its script is attached.
-    fn act(&self, cache: &Cache, case: &Case, problems: &mut Vec<String>) -> Result<(), XtaskError> {
-        if let Some(after) = &case.after {
-            let finished = run_for(&mut guest::ssh(cache, after)?, case.timeout)?;
-            if finished.code != Some(0) {
-                problems.push(format!("`{after}` failed on the board"));
-            }
+    fn act(&self, guest: &Guest<'_>, case: &Case, problems: &mut Vec<String>) -> Result<(), XtaskError> {
+        if let Some(after) = &case.after
+            && guest.run(after, case.timeout)?.code != Some(0)
+        {
+            problems.push(format!("`{after}` failed on the board"));
         }
         if case.interrupt {
             // It may have ended by itself, which its exit code tells.
@@ -168,8 +175,13 @@ impl Run {
     }
 }
 
-fn command(cache: &Cache, case: &Case, link: &str, directory: &Path) -> Result<Command, XtaskError> {
-    let board = if link == "local" { "local" } else { guest::BOARD };
+fn command(cache: &Cache, case: &Case, way: &Way<'_>, directory: &Path) -> Result<Command, XtaskError> {
+    let board = &way.guest.board;
+    let (name, arch) = if way.link == "local" {
+        ("local", std::env::consts::ARCH)
+    } else {
+        (board.name.as_str(), board.arch.as_str())
+    };
     let line = match &case.script {
         Script::Command(line) => line.clone(),
         Script::Program(text) => {
@@ -181,24 +193,30 @@ fn command(cache: &Cache, case: &Case, link: &str, directory: &Path) -> Result<C
             } else {
                 format!("-- {traced}")
             };
-            format!("exec ktap-host push --board $BOARD --link $LINK {options} case.kp {traced}")
+            format!("exec ktap-host push --board $BOARD --link $LINK --engine $ENGINE {options} case.kp {traced}")
         }
     };
     let programs = build::ktap_host_path(cache);
     let programs = programs.parent().unwrap_or(&programs).display().to_string();
     let path = std::env::var("PATH").unwrap_or_default();
+    let boards = if way.link == "local" {
+        cache.checkout(crate::board::BOARDS)
+    } else {
+        board.directory.clone()
+    };
     let mut command = Command::new("sh");
     command
         .args(["-c", &line])
         .current_dir(directory)
         .env("PATH", format!("{programs}:{path}"))
-        .env("BOARD", board)
-        .env("LINK", link)
-        .env("ON_BOARD", guest::ssh_line(cache)?)
+        .env("BOARD", name)
+        .env("LINK", way.link)
+        .env("ENGINE", way.engine)
+        .env("ON_BOARD", way.guest.ssh_line())
         .env("NO_COLOR", "1")
-        .env("KTAP_BOARDS_DIR", cache.checkout("boards"))
+        .env("KTAP_BOARDS_DIR", boards)
         .env("KTAP_CACHE", cache.path(""))
-        .env("KTAP_AGENT", crate::agent::path(cache, "x86_64"));
+        .env("KTAP_AGENT", crate::agent::path(cache, arch));
     Ok(command)
 }
 
@@ -222,10 +240,10 @@ fn read_lines(
 }
 
 /// Looks at the board until nothing is left of the session, or until that takes too long.
-fn settled(cache: &Cache) -> Result<Health, XtaskError> {
+fn settled(guest: &Guest<'_>) -> Result<Health, XtaskError> {
     let started = Instant::now();
     loop {
-        let health = guest::health(cache)?;
+        let health = guest.health()?;
         if health.left.is_empty() || started.elapsed() > CLEAN_LIMIT {
             return Ok(health);
         }

@@ -5,7 +5,7 @@
 use crate::cache::Cache;
 use crate::error::XtaskError;
 use crate::step::{self, Step};
-use crate::{apt, initramfs, kernel, keys, programs, toolchain};
+use crate::{apt, board, initramfs, keys, programs, toolchain};
 
 /// The steps that need nothing of the project built.
 pub const STEPS: &[Step] = &[
@@ -18,8 +18,8 @@ pub const STEPS: &[Step] = &[
         run: toolchain::prepare,
     },
     Step {
-        name: "kernel image",
-        run: kernel::image,
+        name: "kernels of the boards",
+        run: board::kernels,
     },
     Step {
         name: "board keys",
@@ -31,10 +31,10 @@ pub const STEPS: &[Step] = &[
     },
 ];
 
-/// The step that puts a board's image together, with the agent if it is built.
+/// The step that puts the boards' images together, with the agent if it is built.
 pub const IMAGE: Step = Step {
-    name: "board image",
-    run: initramfs::image,
+    name: "board images",
+    run: initramfs::images,
 };
 
 /// Runs the task.

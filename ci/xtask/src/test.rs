@@ -4,14 +4,12 @@
 //! anywhere is a failure of the task, and nothing that was asked for is left out silently.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::cache::{self, Cache};
-use crate::case::{self, Case};
+use crate::cache::Cache;
 use crate::error::XtaskError;
-use crate::run_case::{self, Ending};
-use crate::{agent, build, events, guest, terminal, toolchain};
+use crate::guest::{self, Guest};
+use crate::{agent, build, events, matrix, terminal, toolchain};
 
 /// The parts of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +24,13 @@ pub enum Part {
 
 /// Numbers of tests by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
-    passed: u32,
-    failed: u32,
-    skipped: u32,
+pub struct Tally {
+    /// All was as it must be.
+    pub passed: u32,
+    /// Something was not.
+    pub failed: u32,
+    /// What they need is not there.
+    pub skipped: u32,
 }
 
 /// Runs the tests: all, or one part of them; of the cases only those whose name contains `name`.
@@ -42,32 +43,43 @@ pub fn run(cache: &Cache, only: Option<Part>, name: &str) -> Result<(), XtaskErr
         tally.add(agent_sizes(cache)?);
     }
     if wanted(Part::Cases) {
-        tally.add(cases(cache, name)?);
+        for plan in matrix::PLANS {
+            tally.add(matrix::run(cache, plan, name)?);
+        }
     }
     if wanted(Part::Events) {
         tally.add(event_texts(cache)?);
     }
-    if only != Some(Part::Cargo) {
-        guest::down(cache)?;
-    }
-    let skipped = if tally.skipped == 0 {
-        String::new()
-    } else {
-        format!(", {} skipped", tally.skipped)
-    };
-    terminal::result(&format!("{} passed, {} failed{skipped}", tally.passed, tally.failed));
-    if tally.failed == 0 {
-        Ok(())
-    } else {
-        Err(XtaskError::TestsFailed)
-    }
+    tally.conclude()
+}
+
+/// Runs the cases whose name contains `name` on every board with every engine.
+pub fn matrix(cache: &Cache, name: &str) -> Result<(), XtaskError> {
+    build::run(cache)?;
+    matrix::run_all(cache, name)?.conclude()
 }
 
 impl Tally {
-    fn add(&mut self, other: Self) {
+    /// Adds other tests.
+    pub fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+    }
+
+    /// Prints the numbers; an error if anything failed.
+    fn conclude(self) -> Result<(), XtaskError> {
+        let skipped = if self.skipped == 0 {
+            String::new()
+        } else {
+            format!(", {} skipped", self.skipped)
+        };
+        terminal::result(&format!("{} passed, {} failed{skipped}", self.passed, self.failed));
+        if self.failed == 0 {
+            Ok(())
+        } else {
+            Err(XtaskError::TestsFailed)
+        }
     }
 
     /// Reads cargo's `test result: ok. 5 passed; 0 failed; 1 ignored; ...`.
@@ -136,47 +148,12 @@ fn agent_sizes(cache: &Cache) -> Result<Tally, XtaskError> {
     Ok(tally)
 }
 
-fn cases(cache: &Cache, name: &str) -> Result<Tally, XtaskError> {
-    let cases: Vec<Case> = load(cache)?
-        .into_iter()
-        .filter(|case| case.name.contains(name))
-        .collect();
-    let mut tally = Tally::default();
-    if cases.is_empty() {
-        return Err(XtaskError::Usage(format!("no case has `{name}` in its name")));
-    }
-    guest::up(cache)?;
-    // What the kernel said before the first case, while booting, is looked at with the first case.
-    let mut log_seen = 0;
-    for case in &cases {
-        for link in &case.links {
-            let ending = run_case::run(cache, case, link, &mut log_seen)?;
-            let shown = match &ending {
-                Ending::Passed => "ok",
-                Ending::Skipped => "skipped",
-                Ending::Failed(_) => "FAILED",
-            };
-            terminal::result(&format!("case {} ({link}) ... {shown}", case.name));
-            match ending {
-                Ending::Passed => tally.passed += 1,
-                Ending::Skipped => tally.skipped += 1,
-                Ending::Failed(problems) => {
-                    tally.failed += 1;
-                    terminal::result(&format!("  {}", case.place));
-                    for problem in problems {
-                        terminal::result(&format!("  {problem}"));
-                    }
-                }
-            }
-        }
-    }
-    Ok(tally)
-}
-
 fn event_texts(cache: &Cache) -> Result<Tally, XtaskError> {
-    guest::up(cache)?;
-    let alike = events::run(cache)?;
-    let health = guest::health(cache)?;
+    let guest = Guest::named(cache, guest::BOARD)?;
+    guest.up()?;
+    let alike = events::run(cache, &guest)?;
+    let health = guest.health()?;
+    guest.down()?;
     let complaints = health.log.iter().filter(|line| guest::is_complaint(line));
     let problems: Vec<&String> = complaints.chain(&health.left).collect();
     for problem in &problems {
@@ -190,42 +167,6 @@ fn event_texts(cache: &Cache) -> Result<Tally, XtaskError> {
         failed: u32::from(!passed),
         skipped: 0,
     })
-}
-
-fn load(cache: &Cache) -> Result<Vec<Case>, XtaskError> {
-    let directory = cache.checkout("ci/qemu/cases");
-    let listing = std::fs::read_dir(&directory).map_err(XtaskError::file("read", &directory))?;
-    let mut files: Vec<_> = listing.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "ktest"));
-    files.sort();
-    let mut cases = Vec::new();
-    for file in files {
-        let text = String::from_utf8_lossy(&cache::read(&file)?).into_owned();
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        cases.extend(case::parse(&format!("ci/qemu/cases/{name}"), &text)?);
-    }
-    cases.extend(shipped(cache)?);
-    Ok(cases)
-}
-
-/// Returns a case for every script in `scripts/TOPIC/`.
-fn shipped(cache: &Cache) -> Result<Vec<Case>, XtaskError> {
-    let list = |directory: &Path| -> Result<Vec<PathBuf>, XtaskError> {
-        let listing = std::fs::read_dir(directory).map_err(XtaskError::file("read", directory))?;
-        let mut paths: Vec<_> = listing.flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        Ok(paths)
-    };
-    let mut cases = Vec::new();
-    for topic in list(&cache.checkout("scripts"))? {
-        for script in list(&topic)? {
-            let text = String::from_utf8_lossy(&cache::read(&script)?).into_owned();
-            let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let place = format!("scripts/{}/{}", name(&topic), name(&script));
-            cases.push(Case::shipped(place, text));
-        }
-    }
-    Ok(cases)
 }
 
 #[cfg(test)]
@@ -244,20 +185,5 @@ mod tests {
             })
         );
         assert_eq!(Tally::of_cargo("test a ... ok"), None);
-    }
-
-    #[test]
-    fn every_case_of_the_project_can_be_read() {
-        let cases = load(&Cache::open().unwrap()).unwrap();
-        assert!(!cases.is_empty());
-        for case in cases {
-            for link in &case.links {
-                assert!(
-                    ["ssh", "ssh-child", "serial", "local"].contains(&link.as_str()),
-                    "{}: {link}",
-                    case.place
-                );
-            }
-        }
     }
 }

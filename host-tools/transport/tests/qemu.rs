@@ -26,7 +26,7 @@ fn a_guest_comes_up_is_found_talks_and_goes_down() {
         name: "transport-test".into(),
         arch: "x86_64".into(),
         cpu: String::new(),
-        kernel: image.join("vmlinuz"),
+        kernel: image.join("../kernels/6.1-amd64/vmlinuz"),
         initramfs: image.join("initramfs.cpio"),
         append: String::new(),
         memory_mb: 256,
