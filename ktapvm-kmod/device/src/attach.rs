@@ -63,6 +63,11 @@ impl Kind {
         Kind::Uretprobe,
         Kind::FunctionExit,
     ];
+
+    /// Returns the kind with this number.
+    pub fn from_number(number: u16) -> Option<Kind> {
+        Kind::ALL.get(number as usize).copied()
+    }
 }
 
 /// Why this kernel cannot attach something.
@@ -79,10 +84,23 @@ pub enum Lacking {
     NotInjectable = 4,
 }
 
+impl Lacking {
+    /// Returns the one with this number.
+    pub const fn from_number(number: u32) -> Option<Lacking> {
+        Some(match number {
+            1 => Lacking::NotBuilt,
+            2 => Lacking::NoStep,
+            3 => Lacking::Forbidden,
+            4 => Lacking::NotInjectable,
+            _ => return None,
+        })
+    }
+}
+
 /// Flag: the handler, the filter or `tostring` uses the record.
 pub const NEEDS_RECORD: u32 = 1;
 
-/// The input of `Attach`; its sections follow it. 136 bytes.
+/// The input of `Attach`; its sections follow it. 120 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Attach {
@@ -166,6 +184,24 @@ pub enum SourceKind {
     Registers = 8,
 }
 
+impl SourceKind {
+    /// Returns the one with this number.
+    pub const fn from_number(number: u16) -> Option<SourceKind> {
+        Some(match number {
+            0 => SourceKind::Nil,
+            1 => SourceKind::Bool,
+            2 => SourceKind::Int,
+            3 => SourceKind::RecordInt,
+            4 => SourceKind::RecordChars,
+            5 => SourceKind::RecordLocated,
+            6 => SourceKind::Text,
+            7 => SourceKind::Word,
+            8 => SourceKind::Registers,
+            _ => return None,
+        })
+    }
+}
+
 /// Where a field reference finds its value. 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -212,6 +248,28 @@ pub enum TestKind {
     Or = 12,
 }
 
+impl TestKind {
+    /// Returns the one with this number.
+    pub const fn from_number(number: u16) -> Option<TestKind> {
+        Some(match number {
+            0 => TestKind::Eq,
+            1 => TestKind::Ne,
+            2 => TestKind::Lt,
+            3 => TestKind::Le,
+            4 => TestKind::Gt,
+            5 => TestKind::Ge,
+            6 => TestKind::Bits,
+            7 => TestKind::StrEq,
+            8 => TestKind::StrNe,
+            9 => TestKind::Glob,
+            10 => TestKind::Not,
+            11 => TestKind::And,
+            12 => TestKind::Or,
+            _ => return None,
+        })
+    }
+}
+
 /// A source that filters know beside the event's fields, in [`Test::special`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -224,6 +282,19 @@ pub enum Special {
     Cpu = 2,
     /// `COMM`.
     Comm = 3,
+}
+
+impl Special {
+    /// Returns the one with this number.
+    pub const fn from_number(number: u16) -> Option<Special> {
+        Some(match number {
+            0 => Special::None,
+            1 => Special::Tid,
+            2 => Special::Cpu,
+            3 => Special::Comm,
+            _ => return None,
+        })
+    }
 }
 
 /// One test. 32 bytes.
@@ -264,6 +335,23 @@ pub enum Base {
     Comm = 7,
 }
 
+impl Base {
+    /// Returns the one with this number.
+    pub const fn from_number(number: u16) -> Option<Base> {
+        Some(match number {
+            0 => Base::Register,
+            1 => Base::StackSlot,
+            2 => Base::Stack,
+            3 => Base::Retval,
+            4 => Base::Argument,
+            5 => Base::Immediate,
+            6 => Base::Text,
+            7 => Base::Comm,
+            _ => return None,
+        })
+    }
+}
+
 /// What is made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
@@ -278,6 +366,20 @@ pub enum Shape {
     UserString = 3,
     /// `width` bits from bit `shift` of `size` bytes.
     Bits = 4,
+}
+
+impl Shape {
+    /// Returns the one with this number.
+    pub const fn from_number(number: u16) -> Option<Shape> {
+        Some(match number {
+            0 => Shape::Unsigned,
+            1 => Shape::Signed,
+            2 => Shape::String,
+            3 => Shape::UserString,
+            4 => Shape::Bits,
+            _ => return None,
+        })
+    }
 }
 
 /// One fetch-arg. 40 bytes.
@@ -319,3 +421,11 @@ pub struct Deref {
     /// Zero.
     pub reserved: u32,
 }
+
+// Both sides count on these sizes, each the sum of its fields: there is no padding.
+const _: () = assert!(size_of::<Attach>() == 120);
+const _: () = assert!(size_of::<Attached>() == 24);
+const _: () = assert!(size_of::<Source>() == 16);
+const _: () = assert!(size_of::<Test>() == 32);
+const _: () = assert!(size_of::<Fetch>() == 40);
+const _: () = assert!(size_of::<Deref>() == 16);

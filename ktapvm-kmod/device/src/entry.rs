@@ -17,3 +17,5 @@ pub struct EntryHeader {
     /// The attachment, or [`ktap_bytecode::record::MAIN_PROBE`].
     pub probe: u16,
 }
+
+const _: () = assert!(size_of::<EntryHeader>() == 16);

@@ -77,3 +77,8 @@ pub struct Scope {
     /// Zero.
     pub reserved: u64,
 }
+
+// Both sides count on these sizes, each the sum of its fields: there is no padding.
+const _: () = assert!(size_of::<Load>() == 104);
+const _: () = assert!(size_of::<Loaded>() == 40);
+const _: () = assert!(size_of::<Scope>() == 56);

@@ -153,3 +153,9 @@ pub struct VersionReply {
     /// Zero.
     pub reserved: u64,
 }
+
+// Both sides count on these sizes, each the sum of its fields: there is no padding.
+const _: () = assert!(size_of::<Request>() == 24);
+const _: () = assert!(size_of::<Reply>() == 16);
+const _: () = assert!(size_of::<Section>() == 8);
+const _: () = assert!(size_of::<VersionReply>() == 40);

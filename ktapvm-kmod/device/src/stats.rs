@@ -91,3 +91,9 @@ pub struct AttachedStats {
     /// Times the kernel itself missed the probe: return probes without a free instance, perf events throttled.
     pub missed: u64,
 }
+
+// Both sides count on these sizes, each the sum of its fields: there is no padding.
+const _: () = assert!(size_of::<Ran>() == 56);
+const _: () = assert!(size_of::<End>() == 32);
+const _: () = assert!(size_of::<Stats>() == 136);
+const _: () = assert!(size_of::<AttachedStats>() == 16);

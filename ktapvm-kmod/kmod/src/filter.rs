@@ -1,0 +1,219 @@
+//! Filters: tests of an event before its handler runs.
+//!
+//! In: the device's tests. Out: [`Test`], [`passes`]. Invariant: a checked filter leaves exactly one boolean, never more than 64 on the way, and
+//! its time is bounded by its length.
+
+use ktap_bytecode::glob;
+use ktap_device::attach::{self, Special, TestKind};
+use ktap_vm::host::FieldValue;
+
+use crate::host::Occasion;
+use crate::source::{Source, Span};
+
+/// Most steps of a filter.
+pub(crate) const MAX_TESTS: usize = 1024;
+/// Longest string a test compares with (the kernel's MAX_FILTER_STR_VAL).
+const MAX_OPERAND: u32 = 256;
+/// Most booleans on the way.
+const MAX_DEPTH: u32 = 64;
+
+/// A way to compare numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compare {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    Bits,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operand {
+    Source(Source),
+    Tid,
+    Cpu,
+    Comm,
+}
+
+/// One step, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    Number { of: Operand, how: Compare, value: u64 },
+    Text { of: Operand, is: bool, text: Span },
+    Glob { of: Operand, text: Span },
+    Not,
+    And,
+    Or,
+}
+
+impl Test {
+    /// Checks one step by itself; nothing if it is none.
+    pub(crate) fn check(raw: &attach::Test, text: usize, words: bool) -> Option<Test> {
+        let of = match Special::from_number(raw.special)? {
+            Special::None => Operand::Source(Source::check(&raw.source, text, words)?),
+            Special::Tid => Operand::Tid,
+            Special::Cpu => Operand::Cpu,
+            Special::Comm => Operand::Comm,
+        };
+        let number = |how| {
+            Some(Test::Number {
+                of,
+                how,
+                value: raw.value,
+            })
+        };
+        let operand = || Span::packed(raw.value, text).filter(|span| span.len <= MAX_OPERAND);
+        match TestKind::from_number(raw.kind)? {
+            TestKind::Eq => number(Compare::Eq),
+            TestKind::Ne => number(Compare::Ne),
+            TestKind::Lt => number(Compare::Lt),
+            TestKind::Le => number(Compare::Le),
+            TestKind::Gt => number(Compare::Gt),
+            TestKind::Ge => number(Compare::Ge),
+            TestKind::Bits => number(Compare::Bits),
+            TestKind::StrEq => Some(Test::Text {
+                of,
+                is: true,
+                text: operand()?,
+            }),
+            TestKind::StrNe => Some(Test::Text {
+                of,
+                is: false,
+                text: operand()?,
+            }),
+            TestKind::Glob => Some(Test::Glob { of, text: operand()? }),
+            TestKind::Not => Some(Test::Not),
+            TestKind::And => Some(Test::And),
+            TestKind::Or => Some(Test::Or),
+        }
+    }
+
+    /// What it looks at.
+    pub(crate) fn source(self) -> Source {
+        match self {
+            Test::Number {
+                of: Operand::Source(source),
+                ..
+            }
+            | Test::Text {
+                of: Operand::Source(source),
+                ..
+            }
+            | Test::Glob {
+                of: Operand::Source(source),
+                ..
+            } => source,
+            _ => Source::Nil,
+        }
+    }
+}
+
+/// Follows how many booleans lie there, step by step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Depth(u32);
+
+impl Depth {
+    /// Takes a step; false if it needs more booleans than there are, or there would be too many.
+    pub(crate) fn step(&mut self, test: Test) -> bool {
+        match test {
+            Test::Not => self.0 >= 1,
+            Test::And | Test::Or => {
+                let enough = self.0 >= 2;
+                self.0 = self.0.saturating_sub(1);
+                enough
+            }
+            _ => {
+                self.0 = self.0.wrapping_add(1);
+                self.0 <= MAX_DEPTH
+            }
+        }
+    }
+
+    /// True if one boolean is left, or there was no step at all.
+    pub(crate) fn is_whole(self, steps: usize) -> bool {
+        self.0 == if steps == 0 { 0 } else { 1 }
+    }
+}
+
+/// Runs a filter on an event.
+pub(crate) fn passes(tests: &[Test], text: &[u8], occasion: &Occasion<'_>) -> bool {
+    // The booleans, the last in the lowest bit.
+    let mut stack = 0u64;
+    for test in tests {
+        let push = match *test {
+            Test::Number { of, how, value } => number(occasion, of).is_some_and(|(a, signed)| {
+                if signed {
+                    compare(how, a, value as i64) || how == Compare::Bits && a as u64 & value != 0
+                } else {
+                    compare(how, a as u64, value) || how == Compare::Bits && a as u64 & value != 0
+                }
+            }),
+            Test::Text { of, is, text: span } => with_text(occasion, of, |bytes| (bytes == span.of(text)) == is),
+            Test::Glob { of, text: span } => with_text(occasion, of, |bytes| glob::matches(span.of(text), bytes)),
+            Test::Not => {
+                stack ^= 1;
+                continue;
+            }
+            Test::And => {
+                stack = (stack >> 1) & (stack | !1);
+                continue;
+            }
+            Test::Or => {
+                stack = (stack >> 1) | (stack & 1);
+                continue;
+            }
+        };
+        stack = stack << 1 | push as u64;
+    }
+    stack & 1 == 1
+}
+
+fn compare<T: Ord>(how: Compare, a: T, b: T) -> bool {
+    match how {
+        Compare::Eq => a == b,
+        Compare::Ne => a != b,
+        Compare::Lt => a < b,
+        Compare::Le => a <= b,
+        Compare::Gt => a > b,
+        Compare::Ge => a >= b,
+        Compare::Bits => false,
+    }
+}
+
+/// The number and whether it is a signed one; nothing for what is none.
+fn number(occasion: &Occasion<'_>, of: Operand) -> Option<(i64, bool)> {
+    match of {
+        Operand::Source(source) => {
+            let signed = match source {
+                Source::RecordInt { signed, .. } | Source::Word { signed, .. } => signed,
+                _ => true,
+            };
+            match occasion.value(source) {
+                FieldValue::Int(value) => Some((value, signed)),
+                FieldValue::Bool(value) => Some((value as i64, signed)),
+                FieldValue::Nil | FieldValue::Str(_) => None,
+            }
+        }
+        Operand::Tid => Some((occasion.tid_now() as i32 as i64, true)),
+        Operand::Cpu => Some((occasion.cpu_now() as i64, false)),
+        Operand::Comm => None,
+    }
+}
+
+/// Tests the text; false for what has none.
+fn with_text(occasion: &Occasion<'_>, of: Operand, test: impl FnOnce(&[u8]) -> bool) -> bool {
+    match of {
+        Operand::Source(source) => match occasion.value(source) {
+            FieldValue::Str(bytes) => test(bytes),
+            _ => false,
+        },
+        Operand::Comm => {
+            let mut name = [0; ktap_bytecode::limits::COMM_LEN];
+            test(occasion.comm_now(&mut name))
+        }
+        Operand::Tid | Operand::Cpu => false,
+    }
+}

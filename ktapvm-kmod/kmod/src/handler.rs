@@ -1,0 +1,61 @@
+//! What happens at an event: the filter, then the handler.
+//!
+//! In: a probe and its event, or a tick. Out: whether the program is over. Invariant: after the end of a program no handler begins.
+
+use core::ffi::c_int;
+
+use ktap_bytecode::trap::Fault;
+use ktap_vm::Outcome;
+
+use crate::border::{KpEvent, LEVELS};
+use crate::filter;
+use crate::host::Occasion;
+use crate::over;
+use crate::probe::Probe;
+use crate::session::Program;
+
+/// Handles an event.
+#[inline(always)]
+pub(crate) fn event(probe: &Probe, event: &KpEvent) -> c_int {
+    let program = probe.program();
+    if program.over.is() {
+        return 1;
+    }
+    let frame = (event.cpu as usize)
+        .wrapping_mul(LEVELS as usize)
+        .wrapping_add((event.level as u32 & (LEVELS - 1)) as usize);
+    if frame >= program.process_frame {
+        program.count_misplaced();
+        return 0;
+    }
+    let occasion = Occasion::event(program, probe, event, frame);
+    if !probe.tests.is_empty() && !filter::passes(probe.tests, probe.recipe.fetches.text, &occasion) {
+        return 0;
+    }
+    match program.vm.run_attached(&occasion, frame, probe.attached) {
+        Ok(Outcome::Done) => 0,
+        ended => end(program, ended),
+    }
+}
+
+/// Handles a tick, in process context.
+pub(crate) fn tick(probe: &Probe) -> c_int {
+    let program = probe.program();
+    if program.over.is() {
+        return 1;
+    }
+    let occasion = Occasion::process(program, Some(probe), probe.attached);
+    match program
+        .vm
+        .run_attached(&occasion, program.process_frame, probe.attached)
+    {
+        Ok(Outcome::Done) => 0,
+        ended => end(program, ended),
+    }
+}
+
+#[cold]
+fn end(program: &Program, ended: Result<Outcome, Fault>) -> c_int {
+    program.over.keep(over::end(ended));
+    1
+}

@@ -1,0 +1,351 @@
+//! The VM's surroundings in the kernel.
+//!
+//! In: the program, and the event with its probe if there is one. Out: the answers of [`Host`]. Invariant: nothing is asked of the kernel before a
+//! program needs it, and nothing here sleeps.
+
+use core::cell::Cell;
+
+use ktap_bytecode::code::Field;
+use ktap_bytecode::limits::COMM_LEN;
+use ktap_bytecode::record::MAIN_PROBE;
+use ktap_bytecode::trap::Trap;
+use ktap_vm::host::{FieldValue, Host, RecordLost};
+
+use crate::border::{self, KpEvent};
+use crate::event::Paper;
+use crate::probe::Probe;
+use crate::session::Program;
+use crate::source::{self, Source};
+
+/// One run and why it runs.
+pub(crate) struct Occasion<'a> {
+    program: &'a Program,
+    /// The probe whose handler runs; nothing in main and at the end.
+    probe: Option<&'a Probe>,
+    /// Nothing in main, at the end and in ticks.
+    event: Option<&'a KpEvent>,
+    /// True while main may attach.
+    main: bool,
+    /// Whose records these are.
+    attached: u16,
+    frame: usize,
+    /// 0: not taken yet.
+    time: Cell<u64>,
+    paper: Paper<'a>,
+}
+
+const EOPNOTSUPP: i32 = 95;
+
+impl<'a> Occasion<'a> {
+    /// An event of a probe.
+    #[inline(always)]
+    pub(crate) fn event(program: &'a Program, probe: &'a Probe, event: &'a KpEvent, frame: usize) -> Occasion<'a> {
+        Occasion {
+            program,
+            probe: Some(probe),
+            event: Some(event),
+            main: false,
+            attached: probe.attached,
+            frame,
+            time: Cell::new(0),
+            paper: Paper::default(),
+        }
+    }
+
+    /// A run in process context: main, an end, or the tick `probe`.
+    pub(crate) fn process(program: &'a Program, probe: Option<&'a Probe>, attached: u16) -> Occasion<'a> {
+        Occasion {
+            program,
+            probe,
+            event: None,
+            main: attached == MAIN_PROBE,
+            attached,
+            frame: program.process_frame,
+            time: Cell::new(0),
+            paper: Paper::default(),
+        }
+    }
+
+    /// The value of a source; nil outside an event.
+    pub(crate) fn value(&self, source: Source) -> FieldValue<'_> {
+        match source {
+            Source::Nil => FieldValue::Nil,
+            Source::Bool(value) => FieldValue::Bool(value),
+            Source::Int(value) => FieldValue::Int(value),
+            Source::Word { index, size, signed } => match self.word(index) {
+                Some(word) => FieldValue::Int(size.cut(word, signed)),
+                None => FieldValue::Nil,
+            },
+            Source::Text(span) => match self.probe {
+                Some(probe) => FieldValue::Str(span.of(probe.recipe.fetches.text)),
+                None => FieldValue::Nil,
+            },
+            Source::RecordInt { at, size, signed } => {
+                let number = self
+                    .record()
+                    .and_then(|record| source::number(record, at, size, signed));
+                number.map_or(FieldValue::Nil, FieldValue::Int)
+            }
+            Source::RecordChars { at, len } => match self.record() {
+                Some(record) => source::chars(record, at, len),
+                None => FieldValue::Nil,
+            },
+            Source::RecordLocated { at, base } => match self.record() {
+                Some(record) => source::located(record, at, base),
+                None => FieldValue::Nil,
+            },
+            Source::Registers => {
+                let text = self
+                    .event
+                    .and_then(|event| self.paper.registers(event, &self.program.buffers, self.frame));
+                text.map_or(FieldValue::Nil, FieldValue::Str)
+            }
+        }
+    }
+
+    fn word(&self, index: u8) -> Option<u64> {
+        let event = self.event?;
+        if index as u16 >= event.words_len {
+            return None;
+        }
+        event.words.get(index as usize).copied()
+    }
+
+    fn record(&self) -> Option<&[u8]> {
+        let (probe, event) = (self.probe?, self.event?);
+        self.paper
+            .record(&probe.recipe, event, &self.program.buffers, self.frame)
+    }
+
+    /// The thread, for filters.
+    pub(crate) fn tid_now(&self) -> u32 {
+        self.tid()
+    }
+
+    /// The CPU, for filters.
+    pub(crate) fn cpu_now(&self) -> u32 {
+        self.cpu()
+    }
+
+    /// The command name, for filters.
+    pub(crate) fn comm_now<'b>(&self, name: &'b mut [u8; COMM_LEN]) -> &'b [u8] {
+        self.execname(name)
+    }
+}
+
+/// A text of C's that never changes.
+///
+/// # Safety
+/// So many bytes are there for good, or `start` is null.
+unsafe fn fixed_text(start: *const u8, len: usize) -> &'static [u8] {
+    if start.is_null() {
+        return &[];
+    }
+    // SAFETY: by the caller's word.
+    unsafe { core::slice::from_raw_parts(start, len) }
+}
+
+// What C gives here may be called in any context, and takes numbers, or pointers to room of the size given beside them.
+impl Host for Occasion<'_> {
+    #[inline]
+    fn time_ns(&self) -> u64 {
+        let taken = self.time.get();
+        if taken != 0 {
+            return taken;
+        }
+        // SAFETY: see above.
+        let now = unsafe { border::kph_time_ns() };
+        self.time.set(now);
+        now
+    }
+
+    fn wall_ns(&self) -> u64 {
+        // SAFETY: see above.
+        unsafe { border::kph_wall_ns() }
+    }
+
+    #[inline]
+    fn pid(&self) -> u32 {
+        match self.event {
+            Some(event) => event.pid,
+            // SAFETY: see above.
+            None => unsafe { border::kph_pid() },
+        }
+    }
+
+    #[inline]
+    fn tid(&self) -> u32 {
+        // SAFETY: see above.
+        unsafe { border::kph_tid() }
+    }
+
+    fn uid(&self) -> u32 {
+        // SAFETY: see above.
+        unsafe { border::kph_uid() }
+    }
+
+    #[inline]
+    fn cpu(&self) -> u32 {
+        match self.event {
+            Some(event) => event.cpu,
+            // SAFETY: see above.
+            None => unsafe { border::kph_cpu() },
+        }
+    }
+
+    fn num_cpus(&self) -> u32 {
+        // SAFETY: see above.
+        unsafe { border::kph_cpus_online() }
+    }
+
+    #[inline]
+    fn execname<'b>(&self, buf: &'b mut [u8; COMM_LEN]) -> &'b [u8] {
+        // SAFETY: there is room for the 16 bytes of a name.
+        let len = unsafe { border::kph_comm(buf.as_mut_ptr()) } as usize;
+        buf.get(..len).unwrap_or_default()
+    }
+
+    fn arch(&self) -> &[u8] {
+        let mut len = 0;
+        // SAFETY: the length has a place to go to, and C's texts stay.
+        unsafe { fixed_text(border::kph_machine(&raw mut len), len) }
+    }
+
+    fn kernel_release(&self) -> &[u8] {
+        let mut len = 0;
+        // SAFETY: as above.
+        unsafe { fixed_text(border::kph_release(&raw mut len), len) }
+    }
+
+    #[inline]
+    fn in_event(&self) -> bool {
+        self.event.is_some()
+    }
+
+    fn event_name(&self) -> &[u8] {
+        self.probe.map_or(&[], |probe| probe.name)
+    }
+
+    #[inline]
+    fn event_field(&self, index: u16, _field: Field) -> FieldValue<'_> {
+        match self.probe.and_then(|probe| probe.fields.get(index as usize)) {
+            Some(source) => self.value(*source),
+            None => FieldValue::Nil,
+        }
+    }
+
+    fn event_field_number(&self, number: i64) -> FieldValue<'_> {
+        let own = self.probe.map_or(&[][..], |probe| probe.own);
+        match usize::try_from(number).ok().and_then(|number| own.get(number)) {
+            Some(source) => self.value(*source),
+            None => FieldValue::Nil,
+        }
+    }
+
+    fn event_raw(&self) -> Option<(u16, &[u8])> {
+        let probe = self.probe?;
+        Some((probe.recipe.format, self.record()?))
+    }
+
+    fn set_retval(&self, value: i64) -> Result<(), Trap> {
+        let event = self.event.ok_or(Trap::NoEvent)?;
+        if !self.program.allows_unsafe {
+            return Err(Trap::Unsafe);
+        }
+        // SAFETY: the event lives.
+        match unsafe { border::kph_set_retval(event, value as u64) } {
+            0 => Ok(()),
+            _ => Err(Trap::Unsupported),
+        }
+    }
+
+    fn stack(&self, user: bool, skip: usize, out: &mut [u64]) -> usize {
+        let event = self.event.map_or(core::ptr::null(), core::ptr::from_ref);
+        let (skip, room) = (
+            skip.min(u32::MAX as usize) as u32,
+            out.len().min(u32::MAX as usize) as u32,
+        );
+        // SAFETY: the event lives or is null, and there is so much room.
+        unsafe { border::kph_stack(event, user as u32, skip, out.as_mut_ptr(), room) as usize }
+    }
+
+    fn read_str<'b>(&self, user: bool, address: u64, buf: &'b mut [u8]) -> &'b [u8] {
+        // SAFETY: there is so much room; the kernel checks the address.
+        let len = unsafe { border::kph_read_str(user as u32, address, buf.as_mut_ptr(), buf.len()) };
+        buf.get(..len).unwrap_or_default()
+    }
+
+    fn task_field(&self, offset: i64, bytes: i64) -> Result<i64, Trap> {
+        let offset = u64::try_from(offset).map_err(|_| Trap::WrongArgument)?;
+        let mut word = 0u64;
+        // SAFETY: the word has a place to go to; C checks the offset.
+        let failed = unsafe { border::kph_task_field(offset, bytes as u32, &raw mut word) };
+        match failed {
+            0 if bytes == 4 => Ok(word as i32 as i64),
+            0 => Ok(word as i64),
+            error if error == -EOPNOTSUPP => Err(Trap::Unsupported),
+            _ => Err(Trap::WrongArgument),
+        }
+    }
+
+    fn in_interrupt(&self) -> i64 {
+        // SAFETY: see above.
+        unsafe { border::kph_in_interrupt() }
+    }
+
+    fn in_iowait(&self) -> i64 {
+        // SAFETY: see above.
+        unsafe { border::kph_in_iowait() }
+    }
+
+    fn emit(&self, record: &[u8]) -> Result<(), RecordLost> {
+        // The header goes into the entry's head.
+        let mut body = record;
+        for _ in 0..3 {
+            let varint = body.iter().position(|byte| byte & 0x80 == 0).unwrap_or(body.len());
+            body = body.get(varint.wrapping_add(1)..).unwrap_or_default();
+        }
+        let attached = self.attached;
+        // SAFETY: the session is C's own, alive while we run; the body is there.
+        let failed = unsafe {
+            border::kph_ring_write(
+                self.program.c,
+                self.time_ns(),
+                attached,
+                body.as_ptr(),
+                body.len() as u32,
+            )
+        };
+        if failed == 0 {
+            return Ok(());
+        }
+        self.program.count_lost(attached);
+        Err(RecordLost)
+    }
+
+    fn attach(&self, probe: u16, _attached: u16) -> Result<(), Trap> {
+        if self.main && probe < self.program.sites {
+            Ok(())
+        } else {
+            Err(Trap::AttachInHandler)
+        }
+    }
+
+    #[inline]
+    fn lock_enter(&self) -> u64 {
+        // SAFETY: see above; every call is followed by its `lock_exit`.
+        unsafe { border::kph_irq_save() }
+    }
+
+    #[inline]
+    fn lock_exit(&self, state: u64) {
+        // SAFETY: the state is what `kph_irq_save` gave.
+        unsafe { border::kph_irq_restore(state) };
+    }
+
+    #[inline]
+    fn in_nmi(&self) -> bool {
+        // What is no event runs in process context.
+        self.event.is_some_and(|event| event.level == border::NMI)
+    }
+}

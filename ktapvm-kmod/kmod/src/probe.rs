@@ -1,0 +1,56 @@
+//! An attached probe, as events find it: its handler, filter and sources, all checked.
+//!
+//! In: one block of memory. Out: [`Probe`]. Invariant: nothing in it changes once it is attached, and it lives as long as its session.
+
+use core::cell::Cell;
+
+use crate::event::Recipe;
+use crate::filter::Test;
+use crate::session::Program;
+use crate::source::Source;
+
+/// A probe. It is the first thing in its block; its lists follow there.
+#[repr(C, align(64))]
+pub(crate) struct Probe {
+    program: *const Program,
+    /// The filter, nothing if everything passes.
+    pub(crate) tests: &'static [Test],
+    /// The attachment whose handler runs.
+    pub(crate) attached: u16,
+    /// Where the program's field references find their values.
+    pub(crate) fields: &'static [Source],
+    /// The event's own fields.
+    pub(crate) own: &'static [Source],
+    /// The event's name.
+    pub(crate) name: &'static [u8],
+    /// Its record.
+    pub(crate) recipe: Recipe,
+    /// The how manieth of the session's probes.
+    pub(crate) number: u32,
+    /// The probe attached before it.
+    pub(crate) before: Cell<*const Probe>,
+}
+
+impl Probe {
+    /// Makes a probe of a program.
+    pub(crate) fn new(program: &Program, recipe: Recipe, attached: u16, number: u32) -> Probe {
+        Probe {
+            program,
+            tests: &[],
+            attached,
+            fields: &[],
+            own: &[],
+            name: &[],
+            recipe,
+            number,
+            before: Cell::new(core::ptr::null()),
+        }
+    }
+
+    /// Returns its program.
+    #[inline(always)]
+    pub(crate) fn program(&self) -> &Program {
+        // SAFETY: a program stays where it is until the session ends, and probes end with it.
+        unsafe { &*self.program }
+    }
+}
