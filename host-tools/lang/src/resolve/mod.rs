@@ -4,12 +4,13 @@
 //! which no two names of one source share.
 
 mod bind;
+mod counted;
 mod library;
 mod scope;
 mod value;
 mod walk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ktap_bytecode::builtin::Builtin;
 
@@ -102,6 +103,8 @@ pub struct Resolved {
     pub globals: Vec<String>,
     /// The variable of the `arg` table, if the script needs it as a table.
     pub arg_table: Option<VarId>,
+    /// Constructors of tables that are only ever counted into.
+    pub counting: HashSet<Span>,
     /// The first statement of main that runs only at the end, after `kdebug.probe_end`.
     pub end_part: Option<usize>,
 }
@@ -132,5 +135,8 @@ impl Resolved {
 pub fn resolve(block: &Block) -> (Resolved, Vec<Diagnostic>) {
     // Globals exist from the first assignment anywhere in the text, so a first pass collects them.
     let globals = walk::Walker::new(Vec::new()).run(block).into_globals();
-    walk::Walker::new(globals).run(block).finish()
+    let (mut resolved, diagnostics) = walk::Walker::new(globals).run(block).finish();
+    let counting = counted::find(block, &resolved);
+    resolved.counting.extend(counting);
+    (resolved, diagnostics)
 }
