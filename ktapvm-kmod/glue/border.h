@@ -119,8 +119,8 @@ int kph_ring_write(struct ktap_session *session, u64 time_ns, u16 probe, const u
 int kph_ring_open(struct ktap_session *session, u32 bytes_per_cpu);
 u64 kph_ring_waiting(struct ktap_session *session);
 
-/* Process. Scope as ktap_device::load::Scope. */
-void kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const u32 *excluded, u32 excluded_count);
+/* Process. Scope as ktap_device::load::Scope; 0, -EBUSY after kph_enable, or what following children fails with. */
+int kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const u32 *excluded, u32 excluded_count);
 /*
  * Process. Puts a probe in place that calls kp_event(rust, ..) or kp_tick(rust) once enabled. 0 and `matched`, or a negative errno: -EOPNOTSUPP with
  * `*lacking` set (ktap_device::attach::Lacking) for what this kernel cannot do, -ENOENT for a name that is not there.

@@ -7,7 +7,11 @@
 #ifndef KTAP_COMPAT_H
 #define KTAP_COMPAT_H
 
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>

@@ -12,6 +12,7 @@
 #include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
@@ -66,6 +67,7 @@ struct ktap_probe {
 	struct ktap_probe *next;	/* the kind's own list, see probe_syscall.c */
 	const struct ktap_probe_kind *ops;
 	u64 missed;			/* kept from ops->missed() when it is detached */
+	atomic64_t nested;		/* events that fell into what Rust had locked */
 	u16 kind;			/* enum ktap_kind */
 	bool attached;			/* between attach and detach */
 	bool needs_words;
@@ -172,7 +174,7 @@ static __always_inline u8 ktap_level_behind_trap(const struct pt_regs *regs)
 {
 	unsigned int count = preempt_count();
 
-	if ((count & NMI_MASK) && (user_mode(regs) || !irqs_disabled_flags(ktap_regs_flags(regs))))
+	if ((count & NMI_MASK) && (user_mode((struct pt_regs *)regs) || !irqs_disabled_flags(ktap_regs_flags(regs))))
 		count -= NMI_OFFSET + HARDIRQ_OFFSET;
 	return ktap_level_of(count);
 }
@@ -207,7 +209,7 @@ static __always_inline bool ktap_enter_at(const struct ktap_session *session, st
 	place->level = level;
 	if (likely(ktap_in_scope(session, place)))
 		return true;
-	preempt_enable_no_resched_notrace();
+	preempt_enable_notrace();
 	return false;
 }
 
@@ -247,6 +249,19 @@ static __always_inline void ktap_run(struct ktap_probe *probe, struct kp_event *
 		ktap_session_over(session);
 }
 
+/*
+ * True if the event fell into a place where Rust holds a lock on this CPU: a probe on memcpy, a watch on Rust's own memory. Its handler could wait for that
+ * lock for ever. (NMIs only try locks.) For all kinds that can fire on any instruction or access; between ktap_enter and ktap_leave.
+ */
+DECLARE_PER_CPU(u32, ktap_locked);
+static __always_inline bool ktap_nested(struct ktap_probe *probe, const struct ktap_place *place)
+{
+	if (likely(!raw_cpu_read(ktap_locked)) || place->level == KTAP_NMI)
+		return false;
+	atomic64_inc(&probe->nested);
+	return true;
+}
+
 /* Both halves, for kinds whose event costs nothing to make. */
 static __always_inline void ktap_fire(struct ktap_probe *probe, struct kp_event *event)
 {
@@ -254,7 +269,8 @@ static __always_inline void ktap_fire(struct ktap_probe *probe, struct kp_event 
 
 	if (!ktap_enter(probe->session, &place))
 		return;
-	ktap_run(probe, event, &place);
+	if (!ktap_nested(probe, &place))
+		ktap_run(probe, event, &place);
 	ktap_leave();
 }
 
@@ -265,29 +281,32 @@ static __always_inline void ktap_fire_trap(struct ktap_probe *probe, struct kp_e
 
 	if (!ktap_enter_at(probe->session, &place, ktap_level_behind_trap(regs)))
 		return;
-	ktap_run(probe, event, &place);
+	if (!ktap_nested(probe, &place))
+		ktap_run(probe, event, &place);
 	ktap_leave();
 }
 
 /* probe.c */
-int ktap_probes_start(struct ktap_session *session);
 void ktap_probes_free(struct ktap_session *session);
 bool ktap_own_address(unsigned long address);	/* inside this module's text */
 
 /* probe_tracepoint.c */
 struct tracepoint;
+/* A tracepoint of the kernel itself by its name, or NULL. */
 struct tracepoint *ktap_tracepoint_find(struct ktap_session *session, const char *name);
 void ktap_tracepoints_free(struct ktap_session *session);
-/* The frames of a raw tracepoint's caller that are the tracer's: [start, end) of its iterator, or 0. */
-void ktap_tracepoint_iterator(const struct ktap_probe *probe, unsigned long *start, unsigned long *end);
 int ktap_tracepoints_init(void);
 void ktap_tracepoints_exit(void);
 
 /* probe_syscall.c */
 void ktap_syscalls_free(struct ktap_session *session);
 
+/* probe_timer.c */
+int ktap_timers_init(void);
+void ktap_timers_exit(void);
+
 /* ring.c */
-int ktap_rings_start(struct ktap_session *session);
+void ktap_rings_start(struct ktap_session *session);
 void ktap_rings_stop(struct ktap_session *session);
 void ktap_rings_free(struct ktap_session *session);
 bool ktap_rings_ready(const struct ktap_session *session);
