@@ -28,6 +28,8 @@ const FLAGS: &[&str] = &[
 const X86_64_FLAGS: &[&str] = &[
     "-Ccode-model=kernel",
     "-Cno-redzone=y",
+    // Without it calls of memcpy and its kin go through a table that the kernel's module loader does not know.
+    "-Zplt=yes",
     "-Cjump-tables=n",
     "-Zretpoline-external-thunk",
     "-Zfunction-return=thunk-extern",

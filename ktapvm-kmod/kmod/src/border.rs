@@ -61,6 +61,17 @@ pub struct KpEvent {
     pub pid: u32,
 }
 
+impl KpEvent {
+    /// The frame its handler runs in.
+    #[inline(always)]
+    pub(crate) fn frame(&self) -> usize {
+        let level = self.level as u32 & (LEVELS - 1);
+        (self.cpu as usize)
+            .wrapping_mul(LEVELS as usize)
+            .wrapping_add(level as usize)
+    }
+}
+
 /// What Rust tells C to attach.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -157,7 +168,7 @@ unsafe extern "C" {
     /// Bytes waiting to be read.
     pub fn kph_ring_waiting(session: *mut KtapSession) -> u64;
 
-    /// Which events count. Process.
+    /// Which events count: 0 or a negative errno. Process.
     pub fn kph_scope(
         session: *mut KtapSession,
         only: u32,
@@ -165,7 +176,7 @@ unsafe extern "C" {
         cpu: i32,
         excluded: *const u32,
         excluded_count: u32,
-    );
+    ) -> c_int;
     /// Puts a probe in place. Process.
     pub fn kph_attach(
         session: *mut KtapSession,

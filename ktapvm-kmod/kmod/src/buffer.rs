@@ -2,7 +2,7 @@
 //!
 //! In: frames. Out: [`Buffer`]. Invariant: a buffer has one holder at a time; who comes while it is held goes without.
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use crate::block::Block;
@@ -17,6 +17,8 @@ pub(crate) const TEXT_ROOM: usize = 2048;
 #[repr(C, align(64))]
 pub(crate) struct Buffer {
     held: AtomicBool,
+    record_len: Cell<Option<usize>>,
+    text_len: Cell<Option<usize>>,
     record: UnsafeCell<[u8; RECORD_ROOM]>,
     text: UnsafeCell<[u8; TEXT_ROOM]>,
 }
@@ -63,38 +65,52 @@ impl Buffers {
         if first.is_null() || frame >= self.count.load(Ordering::Relaxed) {
             return None;
         }
-        // SAFETY: `frame` is one of the buffers; they are zeroed memory, which is a valid buffer, and live until no handler runs.
-        let buffer = unsafe { &*first.add(frame) };
-        if buffer.held.swap(true, Ordering::Acquire) {
+        // SAFETY: `frame` is one of the buffers; they were zeroed memory, and live until no handler runs. Only `held` is looked at before it is ours.
+        let held = unsafe { &(*first.add(frame)).held };
+        if held.swap(true, Ordering::Acquire) {
             return None;
         }
+        // SAFETY: as above, and it is ours.
+        let buffer = unsafe { &*first.add(frame) };
+        buffer.record_len.set(None);
+        buffer.text_len.set(None);
         Some(buffer)
     }
 }
 
 impl Buffer {
-    /// The record's bytes.
-    ///
-    /// # Safety
-    /// By who holds it, and once, for the slice is writable.
-    #[allow(clippy::mut_from_ref)]
-    pub(crate) unsafe fn record(&self) -> &mut [u8; RECORD_ROOM] {
-        // SAFETY: there is one holder, and by the caller's word this is its only such slice.
-        unsafe { &mut *self.record.get() }
+    /// The record, made by `make`, which says how long it is, when it is first asked for.
+    pub(crate) fn record(&self, make: impl FnOnce(&mut [u8; RECORD_ROOM]) -> usize) -> &[u8] {
+        kept(&self.record_len, &self.record, make)
     }
 
-    /// The text's bytes.
-    ///
-    /// # Safety
-    /// As for the record.
-    #[allow(clippy::mut_from_ref)]
-    pub(crate) unsafe fn text(&self) -> &mut [u8; TEXT_ROOM] {
-        // SAFETY: as for the record.
-        unsafe { &mut *self.text.get() }
+    /// The text, likewise.
+    pub(crate) fn text(&self, make: impl FnOnce(&mut [u8; TEXT_ROOM]) -> usize) -> &[u8] {
+        kept(&self.text_len, &self.text, make)
     }
 
     /// Lets go of it: by who holds it, who does not look at it any more.
     pub(crate) fn release(&self) {
         self.held.store(false, Ordering::Release);
     }
+}
+
+fn kept<'b, const N: usize>(
+    len: &Cell<Option<usize>>,
+    bytes: &'b UnsafeCell<[u8; N]>,
+    make: impl FnOnce(&mut [u8; N]) -> usize,
+) -> &'b [u8] {
+    let made = match len.get() {
+        Some(made) => made,
+        None => {
+            // Said first: whatever `make` comes to ask for sees nothing, and the bytes are written only once.
+            len.set(Some(0));
+            // SAFETY: there is one holder, and until now it has seen none of the bytes.
+            let made = make(unsafe { &mut *bytes.get() });
+            len.set(Some(made));
+            made
+        }
+    };
+    // SAFETY: they are not written any more while the buffer is held.
+    unsafe { &*bytes.get() }.get(..made).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use core::ffi::c_int;
 use ktap_bytecode::trap::Fault;
 use ktap_vm::Outcome;
 
-use crate::border::{KpEvent, LEVELS};
+use crate::border::KpEvent;
 use crate::filter;
 use crate::host::Occasion;
 use crate::over;
@@ -21,18 +21,29 @@ pub(crate) fn event(probe: &Probe, event: &KpEvent) -> c_int {
     if program.over.is() {
         return 1;
     }
-    let frame = (event.cpu as usize)
-        .wrapping_mul(LEVELS as usize)
-        .wrapping_add((event.level as u32 & (LEVELS - 1)) as usize);
-    if frame >= program.process_frame {
+    if event.frame() >= program.process_frame {
         program.count_misplaced();
         return 0;
     }
-    let occasion = Occasion::event(program, probe, event, frame);
-    if !probe.tests.is_empty() && !filter::passes(probe.tests, probe.recipe.fetches.text, &occasion) {
+    if !probe.tests.is_empty() {
+        return filtered(program, probe, event);
+    }
+    run(program, probe, event, &Occasion::event(program, probe, event))
+}
+
+/// The same behind a filter, apart: most probes have none, and are not to pay for its room on the stack.
+#[inline(never)]
+fn filtered(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
+    let occasion = Occasion::event(program, probe, event);
+    if !filter::passes(probe.tests, probe.recipe.fetches.text, &occasion) {
         return 0;
     }
-    match program.vm.run_attached(&occasion, frame, probe.attached) {
+    run(program, probe, event, &occasion)
+}
+
+#[inline(always)]
+fn run(program: &Program, probe: &Probe, event: &KpEvent, occasion: &Occasion<'_>) -> c_int {
+    match program.vm.run_attached(occasion, event.frame(), probe.attached) {
         Ok(Outcome::Done) => 0,
         ended => end(program, ended),
     }
@@ -55,6 +66,7 @@ pub(crate) fn tick(probe: &Probe) -> c_int {
 }
 
 #[cold]
+#[inline(never)]
 fn end(program: &Program, ended: Result<Outcome, Fault>) -> c_int {
     program.over.keep(over::end(ended));
     1

@@ -24,11 +24,8 @@ pub(crate) struct Occasion<'a> {
     probe: Option<&'a Probe>,
     /// Nothing in main, at the end and in ticks.
     event: Option<&'a KpEvent>,
-    /// True while main may attach.
-    main: bool,
-    /// Whose records these are.
+    /// Whose records these are; [`MAIN_PROBE`]: main's, which may attach.
     attached: u16,
-    frame: usize,
     /// 0: not taken yet.
     time: Cell<u64>,
     paper: Paper<'a>,
@@ -39,14 +36,12 @@ const EOPNOTSUPP: i32 = 95;
 impl<'a> Occasion<'a> {
     /// An event of a probe.
     #[inline(always)]
-    pub(crate) fn event(program: &'a Program, probe: &'a Probe, event: &'a KpEvent, frame: usize) -> Occasion<'a> {
+    pub(crate) fn event(program: &'a Program, probe: &'a Probe, event: &'a KpEvent) -> Occasion<'a> {
         Occasion {
             program,
             probe: Some(probe),
             event: Some(event),
-            main: false,
             attached: probe.attached,
-            frame,
             time: Cell::new(0),
             paper: Paper::default(),
         }
@@ -58,9 +53,7 @@ impl<'a> Occasion<'a> {
             program,
             probe,
             event: None,
-            main: attached == MAIN_PROBE,
             attached,
-            frame: program.process_frame,
             time: Cell::new(0),
             paper: Paper::default(),
         }
@@ -97,7 +90,7 @@ impl<'a> Occasion<'a> {
             Source::Registers => {
                 let text = self
                     .event
-                    .and_then(|event| self.paper.registers(event, &self.program.buffers, self.frame));
+                    .and_then(|event| self.paper.registers(event, &self.program.buffers));
                 text.map_or(FieldValue::Nil, FieldValue::Str)
             }
         }
@@ -113,8 +106,7 @@ impl<'a> Occasion<'a> {
 
     fn record(&self) -> Option<&[u8]> {
         let (probe, event) = (self.probe?, self.event?);
-        self.paper
-            .record(&probe.recipe, event, &self.program.buffers, self.frame)
+        self.paper.record(&probe.recipe, event, &self.program.buffers)
     }
 
     /// The thread, for filters.
@@ -324,7 +316,7 @@ impl Host for Occasion<'_> {
     }
 
     fn attach(&self, probe: u16, _attached: u16) -> Result<(), Trap> {
-        if self.main && probe < self.program.sites {
+        if self.attached == MAIN_PROBE && probe < self.program.sites {
             Ok(())
         } else {
             Err(Trap::AttachInHandler)

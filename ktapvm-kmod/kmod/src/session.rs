@@ -211,7 +211,7 @@ impl Session {
             return Err(Refused::malformed(core::mem::offset_of!(Scope, follow)));
         }
         // SAFETY: process context; the list has so many entries and is copied by C.
-        unsafe {
+        let failed = unsafe {
             border::kph_scope(
                 self.c,
                 scope.only,
@@ -219,7 +219,10 @@ impl Session {
                 scope.cpu,
                 scope.excluded.as_ptr(),
                 count,
-            );
+            )
+        };
+        if failed != 0 {
+            return Err(Refused::system(failed.wrapping_neg()));
         }
         Ok(Reply::default())
     }
