@@ -49,6 +49,8 @@ pub enum Verb {
     Info(InfoArgs),
     /// Manage boards; QEMU boards can be started and stopped.
     Board(BoardArgs),
+    /// Build the kernel module for a board.
+    Kmod(KmodArgs),
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -270,6 +272,54 @@ pub enum BoardAction {
         /// Its name.
         name: String,
     },
+}
+
+/// Arguments of `kmod`.
+#[derive(Debug, Args)]
+pub struct KmodArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: KmodAction,
+}
+
+/// What `kmod` does.
+#[derive(Debug, Subcommand)]
+pub enum KmodAction {
+    /// Build the module for a board's kernel; prints where it is.
+    Build(KmodBuildArgs),
+    /// Say for which kernel a module is, and how large.
+    Info(KmodInfoArgs),
+}
+
+/// Arguments of `kmod build`.
+#[derive(Debug, Args)]
+pub struct KmodBuildArgs {
+    /// The board: a file boards/NAME.toml.
+    #[arg(long, value_name = "NAME", env = "KTAP_BOARD", default_value = "local")]
+    pub board: String,
+    /// The directory that the board's kernel was built in, or its headers; else [kernel] build of the board file.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub kernel_dir: Option<PathBuf>,
+    /// The C compiler; else the one that the kernel was built with.
+    #[arg(long, value_name = "PROGRAM")]
+    pub cc: Option<String>,
+    /// Write the module to this file too.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// Fail if anything in the build warns.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Arguments of `kmod info`.
+#[derive(Debug, Args)]
+pub struct KmodInfoArgs {
+    /// The module's file.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// Without a file: the module of this board.
+    #[arg(long, value_name = "NAME", env = "KTAP_BOARD", default_value = "local")]
+    pub board: String,
 }
 
 /// Output formats.

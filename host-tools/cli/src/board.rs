@@ -113,6 +113,8 @@ pub struct KernelFiles {
     pub vmlinux: Option<Spanned<PathBuf>>,
     /// Its System.map.
     pub system_map: Option<Spanned<PathBuf>>,
+    /// The directory it was built in, or its headers; looked at when a module is built.
+    pub build: Option<Spanned<PathBuf>>,
 }
 
 /// `[limits]`: what one session may use on the board.
@@ -280,10 +282,14 @@ impl Board {
             paths.push(&mut serial.path);
         }
         paths.extend(
-            [&mut self.kernel.vmlinux, &mut self.kernel.system_map]
-                .into_iter()
-                .flatten()
-                .map(Spanned::get_mut),
+            [
+                &mut self.kernel.vmlinux,
+                &mut self.kernel.system_map,
+                &mut self.kernel.build,
+            ]
+            .into_iter()
+            .flatten()
+            .map(Spanned::get_mut),
         );
         if let Some(qemu) = &mut self.qemu {
             paths.push(qemu.kernel.get_mut());

@@ -15,6 +15,7 @@ mod diagnose;
 mod exit_code;
 mod failure;
 mod feed;
+mod kmod;
 mod losses;
 mod names;
 mod refusal;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Verb::List(args) => cmd::list::run(args, ui),
         Verb::Info(args) => cmd::info::run(args, ui),
         Verb::Board(args) => cmd::board::run(&args.action, ui),
+        Verb::Kmod(args) => cmd::kmod::run(&args.action, ui),
         Verb::Completions { shell } => cmd::completions::run(*shell),
         Verb::Doc { topic } => cmd::doc::run(topic.as_deref()),
     };

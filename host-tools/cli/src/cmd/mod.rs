@@ -6,5 +6,6 @@ pub mod completions;
 pub mod doc;
 pub mod dump;
 pub mod info;
+pub mod kmod;
 pub mod list;
 pub mod push;
