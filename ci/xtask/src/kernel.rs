@@ -100,7 +100,15 @@ pub fn fetch_new(cache: &Cache, name: &str) -> Result<(Kernel, Outcome), XtaskEr
         download(cache, row, &target)?;
         Outcome::Done
     };
-    Ok((find(&target)?, outcome))
+    let kernel = find(&target)?;
+    // A place without the release in it, for board files.
+    let link = target.join("build");
+    let to = kernel.build.strip_prefix(&target).unwrap_or(&kernel.build);
+    if fs::read_link(&link).ok().as_deref() != Some(to) {
+        cache::remove(&link)?;
+        std::os::unix::fs::symlink(to, &link).map_err(XtaskError::file("make", &link))?;
+    }
+    Ok((kernel, outcome))
 }
 
 fn download(cache: &Cache, row: &Row, target: &Path) -> Result<(), XtaskError> {

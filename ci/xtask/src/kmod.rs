@@ -150,7 +150,12 @@ fn link(libraries: &[PathBuf], work: &Path, target: &Target) -> Result<PathBuf, 
                 .arg(library)
                 .args(&members),
         )?;
-        objects.extend(members.into_iter().map(str::to_owned));
+        for member in members {
+            // objtool takes an object of several sources for a whole module.
+            if kmod_object::gives_anything(&cache::read(&work.join(member))?) {
+                objects.push(member.to_owned());
+            }
+        }
     }
     let emulation = if target.arch == "x86_64" {
         "elf_x86_64"

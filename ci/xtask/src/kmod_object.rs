@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::error::XtaskError;
 
+/// The kind of a section of symbols.
+const SYMBOLS: u32 = 2;
+
 /// What every kernel exports and compilers call without being told.
 const GIVEN: &[&str] = &["memcpy", "memset", "memmove", "memcmp", "__x86_return_thunk"];
 
@@ -34,6 +37,16 @@ pub fn check(bytes: &[u8], place: &str) -> Result<(), XtaskError> {
     )))
 }
 
+/// Tells whether an object gives anything; crates all of whose functions went into the last one leave empty ones.
+pub fn gives_anything(bytes: &[u8]) -> bool {
+    let symbols = || {
+        let sections = sections(bytes)?;
+        let table = sections.iter().find(|section| section.kind == SYMBOLS)?;
+        symbols(bytes, table, sections.get(table.link as usize)?)
+    };
+    symbols().is_some_and(|symbols| symbols.iter().any(|symbol| symbol.global && symbol.section != 0))
+}
+
 fn is_given(name: &str) -> bool {
     GIVEN.contains(&name) || GIVEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -41,7 +54,6 @@ fn is_given(name: &str) -> bool {
 /// Returns each undefined symbol with the functions that refer to it; `None` if this is no such object.
 fn undefined(bytes: &[u8]) -> Option<BTreeMap<String, Vec<String>>> {
     const RELOCATIONS: u32 = 4;
-    const SYMBOLS: u32 = 2;
     // \x7fELF, 64 bits, little endian.
     if !bytes.starts_with(b"\x7fELF\x02\x01") {
         return None;
@@ -92,6 +104,7 @@ struct Section {
 
 struct Symbol {
     name: String,
+    global: bool,
     section: u16,
     value: u64,
     size: u64,
@@ -128,6 +141,7 @@ fn symbols(bytes: &[u8], table: &Section, names: &Section) -> Option<Vec<Symbol>
             let end = name.iter().position(|byte| *byte == 0)?;
             Some(Symbol {
                 name: String::from_utf8_lossy(&name[..end]).into_owned(),
+                global: entry.get(4)? >> 4 == 1,
                 section: half(entry, 6)?,
                 value: long(entry, 8)?,
                 size: long(entry, 16)?,
@@ -181,6 +195,8 @@ mod tests {
             "void kph_free(void *); void *memcpy(void *, const void *, unsigned long); void f(void *a) { kph_free(memcpy(a, a, 9)); }",
         );
         check(&bytes, "it").expect("passes");
+        assert!(gives_anything(&bytes));
+        assert!(!gives_anything(&object("extern int other; static int quiet;")));
     }
 
     #[test]
