@@ -71,16 +71,19 @@ impl Board {
             .collect()
     }
 
-    /// Makes sure of the board's kernel, at the place that its file names, and returns it.
+    /// Makes sure of the board's kernel and what modules for it are built in, at the places that its file names, and returns it.
     ///
     /// # Errors
     /// As [`kernel::fetch`].
     pub fn fetch_kernel(&self, cache: &Cache) -> Result<(Kernel, Outcome), XtaskError> {
         let (kernel, outcome) = kernel::fetch_new(cache, &self.kernel)?;
-        let link = cache.path("kernels").join(&self.kernel).join("vmlinuz");
-        if fs::read_link(&link).ok().as_deref() != Some(&kernel.vmlinuz) {
-            cache::remove(&link)?;
-            std::os::unix::fs::symlink(&kernel.vmlinuz, &link).map_err(XtaskError::file("make", &link))?;
+        let directory = cache.path("kernels").join(&self.kernel);
+        let link = directory.join("vmlinuz");
+        // Relative: the cache may be reached by more than one path.
+        let target = kernel.vmlinuz.strip_prefix(&directory).unwrap_or(&kernel.vmlinuz);
+        if fs::read_link(&link).ok().as_deref() != Some(target) {
+            cache::remove_link(&link)?;
+            std::os::unix::fs::symlink(target, &link).map_err(XtaskError::file("make", &link))?;
         }
         Ok((kernel, outcome))
     }

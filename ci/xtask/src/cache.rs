@@ -113,6 +113,16 @@ pub fn remove(path: &Path) -> Result<(), XtaskError> {
     }
 }
 
+/// Removes a symbolic link, wherever it leads; one that is not there is fine.
+pub fn remove_link(link: &Path) -> Result<(), XtaskError> {
+    match fs::remove_file(link) {
+        Err(problem) if problem.kind() != std::io::ErrorKind::NotFound => {
+            Err(XtaskError::file("remove", link)(problem))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn beside(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
