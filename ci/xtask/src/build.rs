@@ -1,7 +1,7 @@
-//! `cargo xtask build`: agents, board image, ktap-host.
+//! `cargo xtask build`: agents, the kernel module's Rust, board image, ktap-host.
 //!
-//! In: a system that setup has made ready. Out: `target/agents/`, the board's image, a release build of ktap-host. Invariant: the
-//! agents come first, because the image and ktap-host hold them.
+//! In: a system that setup has made ready. Out: `target/agents/`, `target/kmod/`, the board's image, a release build of ktap-host.
+//! Invariant: agents and objects come first, because the image and ktap-host hold them.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::cache::Cache;
 use crate::command::capture;
 use crate::error::XtaskError;
 use crate::step::{self, Outcome, Step};
-use crate::{agent, setup, toolchain};
+use crate::{agent, kmod, setup, toolchain};
 
 /// The steps, after those of setup.
 pub const STEPS: &[Step] = &[
@@ -21,6 +21,8 @@ pub const STEPS: &[Step] = &[
         name: "agent for aarch64",
         run: agent::aarch64,
     },
+    kmod::STEPS[0],
+    kmod::STEPS[1],
     setup::IMAGE,
     Step {
         name: "ktap-host",
