@@ -166,9 +166,12 @@ pub struct PushArgs {
     /// Attach everything on the board, then detach: run nothing.
     #[arg(long, help_heading = "Running")]
     pub dry_run: bool,
-    /// Which engine runs it on the board.
-    #[arg(long, value_enum, default_value_t = Engine::Auto, help_heading = "Running")]
-    pub engine: Engine,
+    /// Which engine runs it on the board; else `engine` of the board file, else auto.
+    #[arg(long, value_enum, help_heading = "Running")]
+    pub engine: Option<Engine>,
+    /// A copy of the board's files, to find functions of programs in; else `sysroot` of the board file, else the board's own.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Running")]
+    pub sysroot: Option<PathBuf>,
     /// Allow what changes the kernel.
     #[arg(long = "unsafe", help_heading = "Running")]
     pub allow_unsafe: bool,
@@ -332,7 +335,8 @@ pub enum OutputFormat {
 }
 
 /// Engines to choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// The best the board has.
     Auto,

@@ -9,7 +9,7 @@ use ktap_symbols::abi::Abi;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::args::LinkKind;
+use crate::args::{Engine, LinkKind};
 use crate::failure::Failure;
 
 /// A board as its file says it.
@@ -33,6 +33,10 @@ pub struct Board {
     pub ssh: Option<SshSettings>,
     /// Serial settings.
     pub serial: Option<SerialSettings>,
+    /// The engine taken when none is asked for.
+    pub engine: Option<Engine>,
+    /// A copy of the board's files on this PC, where functions of programs are looked up.
+    pub sysroot: Option<Spanned<PathBuf>>,
     /// The board's kernel, on this PC.
     #[serde(default)]
     pub kernel: KernelFiles,
@@ -105,16 +109,30 @@ fn default_baud() -> u32 {
     115_200
 }
 
-/// `[kernel]`: files on this PC. They are checked to be there; symbols come from the board's own /proc/kallsyms so far.
+/// `[kernel]`: files of the board's kernel on this PC, and whether it takes the module.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KernelFiles {
     /// The kernel with its debug information.
     pub vmlinux: Option<Spanned<PathBuf>>,
-    /// Its System.map.
+    /// Its System.map, where names of its addresses are looked up; else the board's /proc/kallsyms.
     pub system_map: Option<Spanned<PathBuf>>,
     /// The directory it was built in, or its headers; looked at when a module is built.
     pub build: Option<Spanned<PathBuf>>,
+    /// Whether the module may be inserted.
+    #[serde(default)]
+    pub module: ModulePolicy,
+}
+
+/// Whether a module is inserted into a board's kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModulePolicy {
+    /// Where it is missing and one is here for that kernel.
+    #[default]
+    Auto,
+    /// Never: one that is loaded already is used, none is inserted.
+    Never,
 }
 
 /// `[limits]`: what one session may use on the board.
@@ -256,7 +274,10 @@ impl Board {
         for path in self.paths_mut() {
             *path = expand(path);
         }
-        for file in [&self.kernel.vmlinux, &self.kernel.system_map].into_iter().flatten() {
+        for file in [&self.kernel.vmlinux, &self.kernel.system_map, &self.sysroot]
+            .into_iter()
+            .flatten()
+        {
             if !file.get_ref().exists() {
                 let at = place(&self.file, text, file.span().start);
                 return Err(Failure::usage(format!(
@@ -291,6 +312,7 @@ impl Board {
             .flatten()
             .map(Spanned::get_mut),
         );
+        paths.extend(self.sysroot.as_mut().map(Spanned::get_mut));
         if let Some(qemu) = &mut self.qemu {
             paths.push(qemu.kernel.get_mut());
             paths.push(qemu.initramfs.get_mut());

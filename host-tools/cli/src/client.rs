@@ -140,13 +140,15 @@ impl Client {
     /// A broken link or session, or no answer in time.
     pub fn ask(&mut self, question: Question) -> Result<Vec<Answer>, Failure> {
         let asked = self.ask_later(question)?;
-        let until = Instant::now() + ANSWER_TIMEOUT;
+        let mut until = Instant::now() + ANSWER_TIMEOUT;
         let mut parts = Vec::new();
         let mut others = VecDeque::new();
         while Instant::now() < until {
             match self.poll()? {
                 Some(BoardMessage::Answer { id, last, answer }) if id == asked => {
                     parts.push(answer);
+                    // A large file over a slow line takes long, but it goes on.
+                    until = Instant::now() + ANSWER_TIMEOUT;
                     if last {
                         others.append(&mut self.inbox);
                         self.inbox = others;

@@ -14,14 +14,15 @@ use crate::failure::Failure;
 use crate::script::Script;
 use crate::ui::Ui;
 
-/// Compiles a script and shows what was found.
+/// Compiles a script and shows what was found. With `allow_unsafe` it may change the kernel.
 ///
 /// # Errors
 /// The script has errors; they have been shown.
-pub fn run(script: &Script, format: OutputFormat, ui: Ui) -> Result<Program, Failure> {
+pub fn run(script: &Script, allow_unsafe: bool, format: OutputFormat, ui: Ui) -> Result<Program, Failure> {
     let options = CompileOptions {
         args: script.args.clone(),
         script_name: script.source.name.clone(),
+        allow_unsafe,
     };
     let (program, diagnostics) = compile(&script.source, &options);
     show(script, &diagnostics, format, ui);

@@ -21,6 +21,10 @@ pub enum Failure {
     Refused(Refusal),
     /// The board refused, already shown at its place in the script.
     RefusedShown(Refusal),
+    /// The board has not what a probe names, already shown at its place in the script.
+    BindShown,
+    /// The engine asked for is not there: why, and how to mend it.
+    NoEngine(String, Option<String>),
     /// The link failed.
     Link(LinkError),
     /// The session over the link broke.
@@ -46,6 +50,7 @@ impl Failure {
             Failure::Script => code::SCRIPT,
             Failure::Trap => code::TRAP,
             Failure::Refused(refusal) | Failure::RefusedShown(refusal) => refusal::exit_code(refusal),
+            Failure::BindShown | Failure::NoEngine(..) => code::REFUSED,
             Failure::Link(_) | Failure::Session(_) | Failure::Qemu(_) => code::LINK,
             Failure::Mismatch(_) => code::MISMATCH,
         }
@@ -54,8 +59,8 @@ impl Failure {
     /// Returns the sentence, nothing if it was shown already, and help.
     pub fn text(&self) -> (Option<String>, Option<String>) {
         match self {
-            Failure::Usage(text, help) => (Some(text.clone()), help.clone()),
-            Failure::Script | Failure::Trap | Failure::RefusedShown(_) => (None, None),
+            Failure::Usage(text, help) | Failure::NoEngine(text, help) => (Some(text.clone()), help.clone()),
+            Failure::Script | Failure::Trap | Failure::RefusedShown(_) | Failure::BindShown => (None, None),
             Failure::Refused(refusal) => {
                 let (text, help) = refusal::sentence(refusal);
                 (Some(text), help)

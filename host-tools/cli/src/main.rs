@@ -12,6 +12,7 @@ mod cmd;
 mod compile;
 mod connect;
 mod diagnose;
+mod engine;
 mod exit_code;
 mod failure;
 mod feed;

@@ -84,7 +84,10 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
             Some("say --unsafe if you mean it"),
         ),
         RefusalCode::NoModule => (
-            format!("the board's kernel does not take the module ktapvm: {name}{}", errno(refusal)),
+            format!(
+                "the board's kernel does not take the module ktapvm: {name}{}",
+                errno(refusal)
+            ),
             Some("`ktap-host kmod build --board NAME` builds it for the board's kernel; --engine user does without"),
         ),
         RefusalCode::Unsupported => (format!("the board's kernel cannot attach {name}"), None),

@@ -18,6 +18,8 @@ pub struct CompileOptions {
     pub args: Vec<String>,
     /// `arg[0]`.
     pub script_name: String,
+    /// True if the script may change the kernel.
+    pub allow_unsafe: bool,
 }
 
 /// Compiles a script. All its errors are returned, in the order of their places; warnings come along with a program.

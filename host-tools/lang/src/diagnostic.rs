@@ -69,6 +69,7 @@ define_codes! {
     VarargOutside "K0111" Error "cannot use '...' outside a vararg function" "Only a function declared with ... has varargs; main has the script's arguments in `arg`.";
     EventOutside "K0112" Error "invalid event context" "The builtin reads the current event, and there is none here.";
     Internal "K0113" Error "mistake of the compiler" "The compiler made a program that its own verifier refuses. This is never the script's fault: please report it with the script.";
+    ChangesKernel "K0114" Error "the script changes the kernel" "set_retval makes the probed function return something else, which can bring a kernel down. Only a session with --unsafe may do it.";
     ImplicitGlobal "K0201" Warning "assignment makes a global" "The name was not declared. It becomes a global, as in ktap 0.1; write `var` to say so.";
     OctalNumber "K0202" Warning "octal number" "A number with a leading 0 is octal, as in C.";
     SaturatedNumber "K0203" Warning "number too large" "The number does not fit 64 bits and becomes -1, as in ktap.";

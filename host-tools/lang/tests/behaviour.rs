@@ -130,6 +130,7 @@ fn run(text: &str) -> String {
     let options = CompileOptions {
         args: vec!["10".to_string(), "two".to_string()],
         script_name: "me.kp".to_string(),
+        allow_unsafe: true,
     };
     let (program, diagnostics) = compile(&Source::new("me.kp", text), &options);
     let program = program.unwrap_or_else(|| panic!("{diagnostics:#?}\n{text}"));

@@ -14,6 +14,7 @@ fn holds(text: &str) -> bool {
     let options = CompileOptions {
         args: vec!["1".to_string(), "x".to_string()],
         script_name: "random.kp".to_string(),
+        allow_unsafe: true,
     };
     let (program, diagnostics) = compile(&Source::new("random.kp", text), &options);
     let errors = diagnostics

@@ -20,6 +20,7 @@ fn options() -> CompileOptions {
     CompileOptions {
         args: vec!["10".to_string(), "sched:sched_switch".to_string()],
         script_name: "script.kp".to_string(),
+        allow_unsafe: true,
     }
 }
 
@@ -137,4 +138,20 @@ fn the_histogram_script_fits_400_bytes() {
     let program = program.unwrap_or_else(|| panic!("{}", show(&source, &diagnostics)));
     let bytes = program.image.to_bytes();
     assert!(bytes.len() < 400, "{} bytes", bytes.len());
+}
+
+#[test]
+fn changing_the_kernel_must_be_asked_for() {
+    let source = Source::new("script.kp", "trace probe:f%return function (e) { e.set_retval(-1) }");
+    let unsafe_allowed = |allow_unsafe| CompileOptions {
+        allow_unsafe,
+        ..options()
+    };
+    assert!(compile(&source, &unsafe_allowed(true)).0.is_some());
+    let (program, diagnostics) = compile(&source, &unsafe_allowed(false));
+    assert!(program.is_none());
+    assert_eq!(
+        show(&source, &diagnostics),
+        "K0114 1:37-1:53 'set_retval' changes the kernel\n    help: say --unsafe if you mean it\n"
+    );
 }

@@ -12,7 +12,7 @@ use crate::ui::Ui;
 /// It cannot be read, or has errors.
 pub fn run(args: &CheckArgs, ui: Ui) -> Result<u8, Failure> {
     let script = Script::read(&args.script)?;
-    let program = compile::run(&script, args.format, ui)?;
+    let program = compile::run(&script, true, args.format, ui)?;
     if args.format == crate::args::OutputFormat::Text {
         let bytes = program.image.to_bytes().len();
         let image = &program.image;

@@ -33,8 +33,8 @@ pub fn stage(script: &Script, stage: DumpStage, ui: Ui) -> Result<u8, Failure> {
             }
             ktap_lang::dump::ast(&block)
         }
-        DumpStage::Dis => disasm(&compile::run(script, OutputFormat::Text, ui)?.image),
-        DumpStage::Image => hex(&compile::run(script, OutputFormat::Text, ui)?.image.to_bytes()),
+        DumpStage::Dis => disasm(&compile::run(script, true, OutputFormat::Text, ui)?.image),
+        DumpStage::Image => hex(&compile::run(script, true, OutputFormat::Text, ui)?.image.to_bytes()),
     };
     std::io::stdout()
         .write_all(text.as_bytes())

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, LineWriter, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use ktap_lang::program::Program;
 use ktap_lang::source::Source;
-use ktap_link::message::{BoardMessage, EngineChoice, HostMessage, Packed, RunOptions};
+use ktap_link::message::{BoardMessage, HostMessage, Packed, RunOptions};
 use ktap_render::{Config, Output, Renderer};
 
 use super::dump;
-use crate::args::{Engine, OutputFormat, PushArgs};
+use crate::args::{OutputFormat, PushArgs};
 use crate::board::Board;
 use crate::client::Client;
 use crate::feed::Feed;
@@ -19,7 +20,7 @@ use crate::run::Run;
 use crate::script::Script;
 use crate::signals::StopRequests;
 use crate::ui::Ui;
-use crate::{bind, blame, compile, connect, failure::Failure};
+use crate::{bind, blame, compile, connect, engine, failure::Failure};
 
 /// How long the board may take to verify and attach.
 const LOAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
@@ -34,11 +35,19 @@ pub fn run(args: &PushArgs, ui: Ui) -> Result<u8, Failure> {
     if let Some(stage) = args.dump {
         return dump::stage(&script, stage, ui);
     }
-    let mut program = compile::run(&script, args.format, ui)?;
+    let mut program = compile::run(&script, args.allow_unsafe, args.format, ui)?;
     let stops = StopRequests::listen().map_err(|e| Failure::usage(format!("cannot take signals: {e}")))?;
     let out = output(args)?;
     let (board, mut client) = connect::open(&args.target, ui)?;
-    bind::bind(&mut program, &mut client)?;
+    let engine = engine::choice(args.engine, &board);
+    engine::check_kinds(&program, &script.source, engine, ui)?;
+    let binding = bind::Binding {
+        source: &script.source,
+        sysroot: sysroot(args, &board),
+        ui,
+    };
+    binding.bind(&mut program, &mut client)?;
+    engine::prepare(engine, &board, &mut client, ui)?;
     load(&program, &script.source, options(args, &board), &mut client, ui)?;
 
     let mut feed = Feed::new(renderer(args, &program), Names::new(board.abi()), out);
@@ -79,9 +88,8 @@ fn load(program: &Program, source: &Source, options: RunOptions, client: &mut Cl
             engine,
             reason,
         }) => {
-            ui.verbose(format!(
-                "loaded, {memory} bytes of memory on the board, engine {engine:?}: {reason}"
-            ));
+            ui.verbose(format!("loaded, {memory} bytes of memory on the board"));
+            ui.verbose(format!("engine {}: {reason}", engine::name(engine)));
             for warning in &warnings {
                 ui.warn(crate::refusal::sentence(warning).0);
             }
@@ -102,11 +110,7 @@ fn options(args: &PushArgs, board: &Board) -> RunOptions {
     limits.fuel = set.fuel.unwrap_or(limits.fuel);
     limits.call_depth = set.call_depth.unwrap_or(limits.call_depth);
     options.ring_pages = args.ring_pages.or(set.ring_pages).unwrap_or(0);
-    options.engine = match args.engine {
-        Engine::Auto => EngineChoice::Auto,
-        Engine::User => EngineChoice::User,
-        Engine::Kmod => EngineChoice::Kmod,
-    };
+    options.engine = engine::choice(args.engine, board);
     options.pid = args.pid;
     options.cpu = args.cpu;
     options.command = match &args.shell_command {
@@ -117,6 +121,12 @@ fn options(args: &PushArgs, board: &Board) -> RunOptions {
     options.allow_unsafe = args.allow_unsafe;
     options.dry_run = args.dry_run;
     options
+}
+
+/// Returns the copy of the board's files on this PC.
+fn sysroot(args: &PushArgs, board: &Board) -> Option<PathBuf> {
+    let set = board.sysroot.as_ref().map(|path| path.get_ref().clone());
+    args.sysroot.clone().or(set)
 }
 
 fn renderer(args: &PushArgs, program: &Program) -> Renderer {

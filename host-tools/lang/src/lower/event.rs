@@ -10,6 +10,7 @@ use ktap_bytecode::op::Op;
 use super::Lowering;
 use super::fold::Value;
 use crate::ast::{Expression, ExpressionKind, Name};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::resolve::{Binding, Storage, Variable};
 use crate::source::Span;
 
@@ -62,7 +63,18 @@ impl Lowering<'_> {
             self.ad(Op::EvField, dest, field, span);
             return self.release(top);
         }
+        if builtin == Builtin::EventSetRetval {
+            self.changes_kernel(span);
+        }
         self.builtin_call(dest, builtin, arguments, span);
+    }
+
+    /// Reports what only a session with `--unsafe` may do.
+    fn changes_kernel(&mut self, span: Span) {
+        if !self.options.allow_unsafe {
+            let diagnostic = Diagnostic::new(Code::ChangesKernel, span, "'set_retval' changes the kernel");
+            self.diagnostics.push(diagnostic.help("say --unsafe if you mean it"));
+        }
     }
 
     /// Reads `object.name`.
@@ -76,7 +88,8 @@ impl Lowering<'_> {
                     return self.abc(Op::CallBuiltin, dest, 0, Builtin::Probename as u8, span);
                 }
                 // A method as a value is a builtin, which only `Member` gives.
-                Some(EventMember::ToString | EventMember::Field | EventMember::SetRetval) => {}
+                Some(EventMember::SetRetval) => self.changes_kernel(span),
+                Some(EventMember::ToString | EventMember::Field) => {}
                 _ => {
                     let field = self.pool.field_named(&name.text);
                     return self.ad(Op::EvField, dest, field, span);

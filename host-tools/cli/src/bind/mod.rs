@@ -1,20 +1,47 @@
-//! Binding: a program's relocations resolved against the board's kernel.
+//! Binding: what a program leaves to the board, resolved against its kernel and its files.
 //!
 //! In: [`Program`], the board. Out: the image to push. Invariant: an image with relocations carries the build id of the one kernel it
-//! is for.
+//! is for; after binding every point in a program or library has its place in the file.
+
+mod files;
+mod programs;
+
+use std::path::PathBuf;
 
 use ktap_lang::program::{Program, RelocationKind};
+use ktap_lang::source::Source;
 use ktap_link::message::Question;
 use ktap_symbols::kallsyms::Kallsyms;
 
 use crate::client::Client;
 use crate::failure::Failure;
+use crate::ui::Ui;
+use files::Files;
 
-/// Resolves every relocation of the program in place.
-///
-/// # Errors
-/// A symbol the kernel does not have, a board that hides its symbols, a broken link.
-pub fn bind(program: &mut Program, client: &mut Client) -> Result<(), Failure> {
+/// What binding needs to know beside the program.
+pub struct Binding<'a> {
+    /// The script, for places of what cannot be bound.
+    pub source: &'a Source,
+    /// A copy of the board's files on this PC.
+    pub sysroot: Option<PathBuf>,
+    /// The voice.
+    pub ui: Ui,
+}
+
+impl Binding<'_> {
+    /// Resolves everything in place.
+    ///
+    /// # Errors
+    /// What the board does not have, a board that hides its symbols, a broken link.
+    pub fn bind(&self, program: &mut Program, client: &mut Client) -> Result<(), Failure> {
+        addresses(program, client)?;
+        let files = Files::new(self.sysroot.clone(), client, self.ui);
+        programs::bind(program, files, self)
+    }
+}
+
+/// Resolves the addresses of kernel symbols.
+fn addresses(program: &mut Program, client: &mut Client) -> Result<(), Failure> {
     if program.relocations.is_empty() {
         return Ok(());
     }
