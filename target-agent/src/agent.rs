@@ -6,10 +6,12 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use ktap_bytecode::version::{MAJOR, MINOR};
-use ktap_link::message::{BoardHello, BoardMessage, HostMessage, Module, ModuleState, RefusalCode, Stage};
+use ktap_link::message::{BoardHello, BoardMessage, HostMessage, RefusalCode, Stage};
 
 use crate::command::Environment;
+use crate::engine::kmod::{insert, state};
 use crate::inventory::answer::answer;
+use crate::inventory::formats::Formats;
 use crate::inventory::{build_id, cpus};
 use crate::program;
 use crate::refusal::refuse;
@@ -29,17 +31,23 @@ pub struct Board {
     pub environment: Environment,
     /// True if programs that change the kernel are refused.
     pub deny_unsafe: bool,
+    /// True if no kernel module may be inserted.
+    pub no_module: bool,
+    /// Formats of the last program's probes.
+    pub formats: Formats,
 }
 
 impl Board {
     /// Looks at the board.
-    pub fn find(environment: Environment, deny_unsafe: bool) -> Board {
+    pub fn find(environment: Environment, deny_unsafe: bool, no_module: bool) -> Board {
         Board {
             uname: uname(),
             build_id: build_id::running(),
             cpus: cpus::online(),
             environment,
             deny_unsafe,
+            no_module,
+            formats: Formats::default(),
         }
     }
 
@@ -53,10 +61,7 @@ impl Board {
             node: self.uname.node.clone(),
             build_id: self.build_id.clone(),
             cpus: self.cpus.len() as u16,
-            module: Module {
-                state: ModuleState::Unable,
-                reason: "this agent drives no kernel module yet".to_string(),
-            },
+            module: state::find(self.no_module),
         })
     }
 }
@@ -101,12 +106,12 @@ pub fn converse(wire: &mut Wire<'_>, board: &Board) -> Result<(), Gone> {
                 wire.send(&BoardMessage::Refused(refusal));
             }
             _ if host == Host::Unknown => out_of_order(wire),
-            HostMessage::Ask { id, question } => answer(wire, id, &question)?,
+            HostMessage::Ask { id, question } => answer(wire, board, id, &question)?,
             HostMessage::Load { image, options } => program::serve(wire, board, &image, &options)?,
-            HostMessage::Module { .. } => {
-                let refusal = refuse(Stage::Module, RefusalCode::NoModule, 0, "this agent drives no kernel module yet");
-                wire.send(&BoardMessage::Refused(refusal));
-            }
+            HostMessage::Module { image } => wire.send(&match insert::insert(&image, board.no_module) {
+                Ok(module) => BoardMessage::Inserted(module),
+                Err(refusal) => BoardMessage::Refused(refusal),
+            }),
             HostMessage::Start | HostMessage::Stop | HostMessage::Abort => out_of_order(wire),
         }
     }

@@ -16,7 +16,7 @@ use crate::sys::poll::{self, POLLIN, PollFd};
 use crate::sys::signal::Signals;
 use crate::wire::{Gone, Wire};
 
-const USAGE: &str = "usage: ktap-agent [--unlink] [--deny-unsafe] [serve TTY [BAUD] | version]\n\
+const USAGE: &str = "usage: ktap-agent [--unlink] [--deny-unsafe] [--no-module] [serve TTY [BAUD] | version]\n\
     without arguments: one session on standard input and output\n";
 
 /// Time before a serial line that went away is opened again, nanoseconds.
@@ -35,6 +35,7 @@ struct Arguments<'a> {
     mode: Mode<'a>,
     unlink: bool,
     deny_unsafe: bool,
+    no_module: bool,
 }
 
 fn parse<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Arguments<'a>> {
@@ -42,12 +43,14 @@ fn parse<'a>(arguments: impl Iterator<Item = &'a str>) -> Option<Arguments<'a>> 
         mode: Mode::Stdio,
         unlink: false,
         deny_unsafe: false,
+        no_module: false,
     };
     let mut rest = arguments.peekable();
     while let Some(option) = rest.next_if(|word| word.starts_with("--")) {
         match option {
             "--unlink" => out.unlink = true,
             "--deny-unsafe" => out.deny_unsafe = true,
+            "--no-module" => out.no_module = true,
             _ => return None,
         }
     }
@@ -86,7 +89,7 @@ pub fn main<'a>(arguments: impl Iterator<Item = &'a str>, environment: Environme
         say(2, "ktap-agent: the kernel has no signalfd\n");
         return 1;
     };
-    let board = Board::find(environment, arguments.deny_unsafe);
+    let board = Board::find(environment, arguments.deny_unsafe, arguments.no_module);
     match arguments.mode {
         Mode::Serve { tty, baud } => serve(tty, baud, &signals, &board),
         Mode::Stdio | Mode::Version => {
@@ -176,6 +179,7 @@ mod tests {
             mode: Mode::Stdio,
             unlink: false,
             deny_unsafe: false,
+            no_module: false,
         };
         assert_eq!(parsed(""), Some(plain));
         let serve = Mode::Serve {
@@ -186,8 +190,12 @@ mod tests {
             mode: serve,
             unlink: true,
             deny_unsafe: true,
+            no_module: true,
         };
-        assert_eq!(parsed("--unlink --deny-unsafe serve /dev/ttyS1 115200"), Some(all));
+        assert_eq!(
+            parsed("--unlink --deny-unsafe --no-module serve /dev/ttyS1 115200"),
+            Some(all)
+        );
         for wrong in ["serve", "serve /dev/x fast", "version now", "--what", "run"] {
             assert_eq!(parsed(wrong), None, "{wrong}");
         }

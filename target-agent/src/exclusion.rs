@@ -37,6 +37,11 @@ impl Exclusion {
         }
     }
 
+    /// Returns the processes, the agent first.
+    pub fn pids(&self) -> &[u32] {
+        &self.pids
+    }
+
     /// Returns true if events of this process are left out.
     pub fn covers(&self, pid: u32) -> bool {
         self.pids.contains(&pid)

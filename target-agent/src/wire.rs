@@ -9,7 +9,7 @@ use ktap_link::MessageError;
 use ktap_link::message::{BoardMessage, HostMessage, RefusalCode, Stage};
 use ktap_link::session::{Received, Session};
 
-use crate::engine::user::outbox::Outbox;
+use crate::engine::outbox::Outbox;
 use crate::port::Port;
 use crate::refusal::refuse;
 use crate::sys::poll::{self, POLLERR, POLLHUP, POLLIN, POLLOUT, PollFd};

@@ -5,14 +5,15 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use ktap_link::message::Ability;
+use ktap_link::message::{Ability, ModuleState};
 
 use super::{build_id, cpus, events, memory, tracefs::Tracefs};
+use crate::engine::kmod::state;
 use crate::sys::perf::{self, Attr, Chains};
 use crate::sys::{Errno, file, process};
 
 /// Finds out all there is to know.
-pub fn survey() -> Vec<Ability> {
+pub fn survey(no_module: bool) -> Vec<Ability> {
     let tracefs = Tracefs::find();
     let stacks = Chains {
         kernel: true,
@@ -44,7 +45,12 @@ pub fn survey() -> Vec<Ability> {
         });
     };
     tell("engine user", engine);
-    tell("engine kmod", Err("this agent drives no kernel module yet".to_string()));
+    let module = state::find(no_module);
+    let ready = module.state == ModuleState::Ready;
+    tell(
+        "engine kmod",
+        if ready { Ok(module.reason) } else { Err(module.reason) },
+    );
     tell("root", root());
     tell(
         "tracefs",
@@ -162,7 +168,7 @@ fn reason(errno: Errno) -> String {
 mod tests {
     #[test]
     fn every_line_has_name_and_reason() {
-        let all = super::survey();
+        let all = super::survey(false);
         assert!(all.len() > 10);
         assert!(
             all.iter()

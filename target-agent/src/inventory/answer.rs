@@ -11,6 +11,7 @@ use ktap_link::message::{Answer, BoardMessage, Packed, Question, Refusal, Refusa
 use super::abilities;
 use super::events::{self, EventName};
 use super::tracefs::Tracefs;
+use crate::agent::Board;
 use crate::refusal::{refuse, refuse_errno};
 use crate::sys::file::{self, Fd};
 use crate::sys::{Errno, Result as SysResult};
@@ -25,17 +26,20 @@ const IN_FLIGHT: usize = 256 << 10;
 ///
 /// # Errors
 /// The host is gone.
-pub fn answer(wire: &mut Wire<'_>, id: u32, question: &Question) -> Result<(), Gone> {
+pub fn answer(wire: &mut Wire<'_>, board: &Board, id: u32, question: &Question) -> Result<(), Gone> {
     let text = match question {
         Question::Abilities => {
-            let answer = Answer::Abilities(abilities::survey());
+            let answer = Answer::Abilities(abilities::survey(board.no_module));
             wire.send(&BoardMessage::Answer { id, last: true, answer });
             return Ok(());
         }
         Question::Kallsyms => return send_file(wire, id, "/proc/kallsyms", u32::MAX),
         Question::File { path, limit } => return send_file(wire, id, path, *limit),
         Question::Events { glob } => event_names(glob),
-        Question::Format { id } => format_by_id(*id),
+        Question::Format { id } => match board.formats.text(*id) {
+            Some(text) => Ok(text),
+            None => format_by_id(*id),
+        },
         Question::FormatOf { name } => format_by_name(name),
     };
     match text {

@@ -25,6 +25,16 @@ pub struct EventName {
     pub event: String,
 }
 
+impl EventName {
+    /// Makes a name.
+    pub fn of(system: &str, event: &str) -> EventName {
+        EventName {
+            system: system.to_string(),
+            event: event.to_string(),
+        }
+    }
+}
+
 /// Returns the names of all events, in the kernel's order.
 ///
 /// # Errors

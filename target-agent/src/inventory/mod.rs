@@ -9,5 +9,6 @@ pub mod build_id;
 pub mod cpus;
 pub mod events;
 pub mod format;
+pub mod formats;
 pub mod memory;
 pub mod tracefs;

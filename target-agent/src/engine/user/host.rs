@@ -12,10 +12,10 @@ use ktap_bytecode::limits::COMM_LEN;
 use ktap_bytecode::trap::Trap;
 use ktap_vm::host::{FieldValue, Host, RecordLost};
 
-use super::fields::Layout;
-use super::outbox::Outbox;
 use super::sample::Sample;
 use super::tasks::Tasks;
+use crate::engine::fields::Layout;
+use crate::engine::outbox::Outbox;
 use crate::sys::{process, time};
 
 /// What all runs of a session share.

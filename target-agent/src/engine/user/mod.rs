@@ -4,12 +4,11 @@
 //! is a descriptor owned here, so the kernel detaches it when the agent ends, however it ends.
 
 pub mod attach;
-pub mod fields;
+pub mod engine;
 pub mod host;
 pub mod lost;
 pub mod merge;
 pub mod needs;
-pub mod outbox;
 pub mod plan;
 pub mod ring;
 pub mod run;

@@ -6,17 +6,19 @@
 use alloc::vec::Vec;
 
 use ktap_bytecode::code::CodeRef;
-use ktap_bytecode::trap::Fault;
 use ktap_vm::{Outcome, Vm};
 
 use super::attach::Attached;
-use super::fields::Layout;
 use super::host::{Occasion, Surroundings, UserHost};
 use super::lost::LostLedger;
 use super::merge;
-use super::plan::{Catalog, What};
+use super::plan::What;
 use super::sample::{self, RingRecord, Sample};
 use super::timers::Timers;
+use crate::engine::Stop;
+use crate::engine::catalog::Catalog;
+use crate::engine::fields::Layout;
+use crate::engine::scope::Scope;
 use crate::exclusion::Exclusion;
 use crate::inventory::events;
 
@@ -25,27 +27,24 @@ const BURST: usize = 4096;
 /// The one frame of this engine: handlers run one at a time.
 const FRAME: usize = 0;
 
-/// Why a program stops by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// It called exit.
-    Exit(i64),
-    /// It trapped.
-    Trap(Fault),
-}
-
-/// Whose events count.
+/// Whose events count, as tasks come and go.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
-    /// Processes left out.
-    pub exclusion: Exclusion,
-    /// Only these processes, if any are named.
-    pub only: Option<Vec<u32>>,
-    /// True if children of those count as well.
-    pub follow: bool,
+pub struct Whose {
+    exclusion: Exclusion,
+    only: Option<Vec<u32>>,
+    follow: bool,
 }
 
-impl Scope {
+impl Whose {
+    /// Begins with what was asked for.
+    pub fn new(scope: &Scope) -> Whose {
+        Whose {
+            exclusion: scope.exclusion.clone(),
+            only: scope.only.map(|pid| alloc::vec![pid]),
+            follow: scope.follow,
+        }
+    }
+
     fn takes(&self, pid: u32) -> bool {
         !self.exclusion.covers(pid) && self.only.as_ref().is_none_or(|only| only.contains(&pid))
     }
@@ -78,7 +77,7 @@ pub struct Running<'p> {
     /// Its ticks.
     pub timers: Timers,
     /// Whose events count.
-    pub scope: Scope,
+    pub whose: Whose,
     /// True if samples carry stacks.
     pub chains: bool,
     /// Events handled.
@@ -161,7 +160,7 @@ impl Running<'_> {
                 Ok(())
             }
             other => {
-                self.scope.note(&other);
+                self.whose.note(&other);
                 self.around.tasks.borrow_mut().note(&other);
                 Ok(())
             }
@@ -172,7 +171,7 @@ impl Running<'_> {
         let Some(source) = self.attached.source_of(sample.id) else {
             return Ok(());
         };
-        if !self.scope.takes(sample.pid) {
+        if !self.whose.takes(sample.pid) {
             return Ok(());
         }
         let Some(source) = self.attached.sources.get(source) else {

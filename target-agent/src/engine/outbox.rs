@@ -32,16 +32,31 @@ impl Outbox {
 
     /// Takes a record; false, and counted, if there is no room.
     pub fn push(&mut self, record: &[u8]) -> bool {
-        if self.held + record.len() > self.bound {
+        self.push_parts(record, &[])
+    }
+
+    /// As [`Outbox::push`], for a record in two parts.
+    pub fn push_parts(&mut self, head: &[u8], body: &[u8]) -> bool {
+        let len = head.len() + body.len();
+        if len > self.room() {
             self.dropped += 1;
             return false;
         }
-        self.held += record.len();
-        match self.batches.back_mut() {
-            Some(batch) if batch.len() + record.len() <= BATCH => batch.extend_from_slice(record),
-            _ => self.batches.push_back(record.to_vec()),
+        self.held += len;
+        let fits = |batch: &&mut Vec<u8>| batch.len() + len <= BATCH;
+        if self.batches.back_mut().filter(fits).is_none() {
+            self.batches.push_back(Vec::with_capacity(len));
+        }
+        if let Some(batch) = self.batches.back_mut() {
+            batch.extend_from_slice(head);
+            batch.extend_from_slice(body);
         }
         true
+    }
+
+    /// Returns the bytes it has room for.
+    pub fn room(&self) -> usize {
+        self.bound - self.held
     }
 
     /// Returns the oldest batch.

@@ -15,7 +15,8 @@ use crate::inventory::format::{Class, FieldFormat, Format};
 
 /// Where a reference's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Bound {
+#[allow(missing_docs)]
+pub enum Bound {
     Nil,
     Bool(bool),
     Count(i64),
@@ -36,6 +37,13 @@ enum Bound {
     Name,
     AllField,
     PrintFmt,
+}
+
+impl Bound {
+    /// Returns where the value of a field is.
+    pub fn of(field: &FieldFormat) -> Bound {
+        place(field)
+    }
 }
 
 /// An event's format and the program's references into it.
@@ -67,6 +75,26 @@ impl Layout {
         }
     }
 
+    /// Returns where the program's reference `index` finds its value.
+    pub fn bound(&self, index: usize) -> &Bound {
+        self.bound.get(index).unwrap_or(&Bound::Nil)
+    }
+
+    /// Returns where the own fields are, in order.
+    pub fn own(&self) -> &[Bound] {
+        &self.own
+    }
+
+    /// Returns the text of a reference that is a text, whatever the record.
+    pub fn text(&self, bound: &Bound) -> &[u8] {
+        match bound {
+            Bound::Name => self.name.as_bytes(),
+            Bound::AllField => self.describe.as_bytes(),
+            Bound::PrintFmt => self.print_fmt.as_bytes(),
+            _ => &[],
+        }
+    }
+
     /// Returns the value of the program's reference `index` in a raw record.
     pub fn value<'a>(&'a self, index: u16, raw: &'a [u8]) -> FieldValue<'a> {
         self.bound
@@ -93,9 +121,7 @@ impl Layout {
                 Some(word) => text(raw, (word as u32 & 0xffff).saturating_add(base), word as u32 >> 16),
                 None => FieldValue::Nil,
             },
-            Bound::Name => FieldValue::Str(self.name.as_bytes()),
-            Bound::AllField => FieldValue::Str(self.describe.as_bytes()),
-            Bound::PrintFmt => FieldValue::Str(self.print_fmt.as_bytes()),
+            Bound::Name | Bound::AllField | Bound::PrintFmt => FieldValue::Str(self.text(bound)),
         }
     }
 }
