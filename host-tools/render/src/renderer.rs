@@ -96,6 +96,7 @@ impl Renderer {
         out: &mut dyn Write,
     ) -> Result<(), RenderError> {
         let sender = (record.cpu, record.probe);
+        let run = (record.cpu, record.probe, record.time_ns);
         match &record.body {
             RecordBody::TableBegin(style, limit, rows) => {
                 let (limit, announced) = (*limit, *rows);
@@ -106,17 +107,18 @@ impl Renderer {
                     announced,
                     rows: Vec::new(),
                 };
-                return match self.tables.begin(sender, table) {
-                    Some(cut) => self.write_table(sender, &cut, resolver, out),
-                    None => Ok(()),
-                };
+                return self
+                    .tables
+                    .begin(run, table)
+                    .iter()
+                    .try_for_each(|cut| self.write_table(sender, cut, resolver, out));
             }
             RecordBody::TableRow(key, value) => {
-                self.tables.row(sender, key, value);
+                self.tables.row(run, key, value);
                 return Ok(());
             }
             RecordBody::TableEnd => {
-                return match self.tables.end(sender) {
+                return match self.tables.end(run) {
                     Some(table) => self.write_table(sender, &table, resolver, out),
                     None => Ok(()),
                 };

@@ -1,7 +1,7 @@
 //! Tables, which come as a record for each row.
 //!
 //! In: the beginning, the rows and the end of tables, several at once. Out: whole tables, as text. Invariant: rows go to the
-//! table of their own CPU and probe, for only those come one after the other.
+//! table of their own run, for only those come one after the other: handlers run on several CPUs, and one may interrupt another.
 
 use std::collections::BTreeMap;
 
@@ -66,32 +66,47 @@ impl Table {
     }
 }
 
+/// One run of a handler: its CPU, its probe and the time of its event, which all its records bear.
+pub type Run = (u16, u16, u64);
+
+/// No handler is at one table for so long, nanoseconds: the end of an older one was lost.
+const LONGEST: u64 = 1_000_000_000;
+
 /// The tables that are on their way.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
-    open: BTreeMap<Sender, Table>,
+    open: BTreeMap<Run, Table>,
 }
 
 impl Tables {
-    /// Begins a table. Returns the sender's last one if its end was lost.
-    pub fn begin(&mut self, sender: Sender, table: Table) -> Option<Table> {
-        self.open.insert(sender, table)
+    /// Begins a table. Returns those of the same CPU and probe whose ends were lost.
+    pub fn begin(&mut self, run: Run, table: Table) -> Vec<Table> {
+        let (cpu, probe, now) = run;
+        let old: Vec<Run> = self
+            .open
+            .range((cpu, probe, 0)..(cpu, probe, now.saturating_sub(LONGEST)))
+            .map(|(run, _)| *run)
+            .collect();
+        let mut lost: Vec<Table> = old.iter().filter_map(|run| self.open.remove(run)).collect();
+        lost.extend(self.open.insert(run, table));
+        lost
     }
 
     /// Adds a row; one whose beginning was lost is nobody's.
-    pub fn row(&mut self, sender: Sender, key: &RecordValue<'_>, value: &RecordValue<'_>) {
-        if let Some(table) = self.open.get_mut(&sender) {
+    pub fn row(&mut self, run: Run, key: &RecordValue<'_>, value: &RecordValue<'_>) {
+        if let Some(table) = self.open.get_mut(&run) {
             table.rows.push((Owned::copy(key), Owned::copy(value)));
         }
     }
 
     /// Ends a table.
-    pub fn end(&mut self, sender: Sender) -> Option<Table> {
-        self.open.remove(&sender)
+    pub fn end(&mut self, run: Run) -> Option<Table> {
+        self.open.remove(&run)
     }
 
     /// Ends all tables.
     pub fn end_all(&mut self) -> impl Iterator<Item = (Sender, Table)> {
-        std::mem::take(&mut self.open).into_iter()
+        let open = std::mem::take(&mut self.open);
+        open.into_iter().map(|((cpu, probe, _), table)| ((cpu, probe), table))
     }
 }

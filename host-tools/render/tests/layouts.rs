@@ -280,6 +280,47 @@ fn a_histogram_of_strings_is_an_error() {
     assert_eq!(error, Err("print_hist only can print number".to_owned()));
 }
 
+/// Renders records of one probe: the CPU, the time of the run's event, the body.
+fn runs(records: Vec<(u16, u64, RecordBody<'_>)>) -> String {
+    let mut renderer = Renderer::new(Config::default(), &[]);
+    let mut out = Vec::new();
+    for (cpu, time_ns, body) in records {
+        let record = Record {
+            time_ns,
+            cpu,
+            probe: 3,
+            body,
+        };
+        renderer.feed(&record, &NoResolver, &mut out).expect("rendered");
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[test]
+fn tables_of_runs_in_one_another_do_not_mix() {
+    let row = |n| RecordBody::TableRow(RecordValue::Int(n), RecordValue::Int(n));
+    let begin = RecordBody::TableBegin(TableStyle::Dump, 0, 1);
+    // An interrupt's handler of the same probe on the same CPU, in the middle of another.
+    let nested = vec![
+        (0, 100, begin.clone()),
+        (0, 100, row(1)),
+        (0, 200, begin.clone()),
+        (0, 200, row(2)),
+        (0, 200, RecordBody::TableEnd),
+        (0, 100, row(3)),
+        (0, 100, RecordBody::TableEnd),
+    ];
+    assert_eq!(runs(nested), "2:\t2\n1:\t1\n3:\t3\n");
+    // An end that was lost shows when a later run begins one, not at the end of the session.
+    let lost = vec![
+        (0, 100, begin.clone()),
+        (0, 100, row(1)),
+        (0, 5_000_000_000, begin),
+        (0, 5_000_000_000, RecordBody::TableEnd),
+    ];
+    assert_eq!(runs(lost), "1:\t1\n");
+}
+
 #[test]
 fn tables_of_two_cpus_do_not_mix() {
     let mut renderer = Renderer::new(Config::default(), &[]);
