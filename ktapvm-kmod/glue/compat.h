@@ -19,6 +19,15 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 
+/*
+ * For what the hot path fills itself, where the kernel is built to clear every variable on the stack. A compiler that does not know the attribute clears none.
+ */
+#if __has_attribute(uninitialized)
+#define KTAP_UNSET __attribute__((uninitialized))
+#else
+#define KTAP_UNSET
+#endif
+
 /* The saved flags that irqs_disabled_flags() understands. */
 static __always_inline unsigned long ktap_regs_flags(const struct pt_regs *regs)
 {

@@ -265,7 +265,7 @@ static __always_inline bool ktap_nested(struct ktap_probe *probe, const struct k
 /* Both halves, for kinds whose event costs nothing to make. */
 static __always_inline void ktap_fire(struct ktap_probe *probe, struct kp_event *event)
 {
-	struct ktap_place place;
+	struct ktap_place place KTAP_UNSET;
 
 	if (!ktap_enter(probe->session, &place))
 		return;
@@ -277,7 +277,7 @@ static __always_inline void ktap_fire(struct ktap_probe *probe, struct kp_event 
 /* The same from a trap's handler (int3, #DB) with the trap's registers. */
 static __always_inline void ktap_fire_trap(struct ktap_probe *probe, struct kp_event *event, const struct pt_regs *regs)
 {
-	struct ktap_place place;
+	struct ktap_place place KTAP_UNSET;
 
 	if (!ktap_enter_at(probe->session, &place, ktap_level_behind_trap(regs)))
 		return;

@@ -39,7 +39,7 @@ static __always_inline bool ktap_foreign(struct pt_regs *regs)
 
 static __always_inline void ktap_words(struct kp_event *event, struct pt_regs *regs, long number, bool exit)
 {
-	unsigned long arguments[6];
+	unsigned long arguments[6] KTAP_UNSET;
 	int i;
 
 	event->words[0] = number;
@@ -65,18 +65,14 @@ static __always_inline void ktap_syscall_list(struct ktap_probe *probe, struct k
 	}
 }
 
-static __always_inline void ktap_syscall_fire(struct ktap_session *session, struct pt_regs *regs, long number, bool exit)
+/* Apart from the search, so that a call nobody asks for costs no frame. */
+static __always_inline void ktap_syscall_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *all, struct ktap_probe *own,
+					     bool exit)
 {
-	const struct ktap_side *side = &session->syscalls->side[exit];
-	struct ktap_probe *all = READ_ONCE(side->all), *own = NULL;
-	struct ktap_place place;
-	struct kp_event event;
+	struct ktap_place place KTAP_UNSET;
+	struct kp_event event KTAP_UNSET;
 
-	if (likely((unsigned long)number < NR_syscalls))
-		own = READ_ONCE(side->by_number[number]);
-	if (own && ktap_foreign(regs))
-		own = NULL;
-	if ((!all && !own) || !ktap_enter(session, &place))
+	if (!ktap_enter(session, &place))
 		return;
 	ktap_event_init(&event, NULL);
 	event.regs = regs;
@@ -84,6 +80,31 @@ static __always_inline void ktap_syscall_fire(struct ktap_session *session, stru
 	ktap_syscall_list(all, &event, &place, regs, number, exit);
 	ktap_syscall_list(own, &event, &place, regs, number, exit);
 	ktap_leave();
+}
+
+static noinline void ktap_enter_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *all, struct ktap_probe *own)
+{
+	ktap_syscall_run(session, regs, number, all, own, false);
+}
+NOKPROBE_SYMBOL(ktap_enter_run);
+
+static noinline void ktap_exit_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *all, struct ktap_probe *own)
+{
+	ktap_syscall_run(session, regs, number, all, own, true);
+}
+NOKPROBE_SYMBOL(ktap_exit_run);
+
+static __always_inline void ktap_syscall_fire(struct ktap_session *session, struct pt_regs *regs, long number, bool exit)
+{
+	const struct ktap_side *side = &session->syscalls->side[exit];
+	struct ktap_probe *all = READ_ONCE(side->all), *own = NULL;
+
+	if (likely((unsigned long)number < NR_syscalls))
+		own = READ_ONCE(side->by_number[number]);
+	if (own && ktap_foreign(regs))
+		own = NULL;
+	if (all || own)
+		(exit ? ktap_exit_run : ktap_enter_run)(session, regs, number, all, own);
 }
 
 static void ktap_sys_enter(void *data, struct pt_regs *regs, long number)

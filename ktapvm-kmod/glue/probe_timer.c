@@ -150,8 +150,8 @@ static enum hrtimer_restart ktap_profile_fire(struct hrtimer *timer)
 	struct ktap_sampler *sampler = container_of(timer, struct ktap_sampler, timer);
 	struct pt_regs *regs = get_irq_regs();
 	u64 passed = hrtimer_forward_now(timer, sampler->period);
-	struct ktap_place place;
-	struct kp_event event;
+	struct ktap_place place KTAP_UNSET;
+	struct kp_event event KTAP_UNSET;
 
 	if (passed > 1)
 		sampler->missed += passed - 1;

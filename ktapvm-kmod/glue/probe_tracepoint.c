@@ -163,8 +163,8 @@ static struct tracepoint *ktap_tracepoint_find_module(const char *name, struct m
 static void ktap_raw_fire(void *data)
 {
 	struct ktap_probe *probe = data;
-	struct ktap_place place;
-	struct kp_event event;
+	struct ktap_place place KTAP_UNSET;
+	struct kp_event event KTAP_UNSET;
 
 	if (!ktap_enter(probe->session, &place))
 		return;
