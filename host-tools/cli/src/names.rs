@@ -4,6 +4,7 @@
 //! board that cannot tell it does not hold up the records.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use ktap_link::message::{Answer, Question};
@@ -16,17 +17,25 @@ use ktap_symbols::symbol::{Symbol, Symbolize};
 
 use crate::client::{Client, append_text};
 use crate::failure::Failure;
+use crate::ui::Ui;
 
 /// Where a board tells of the constant strings its records point to.
 const PRINTK_FORMATS: &str = "/sys/kernel/tracing/printk_formats";
 /// More than any kernel has of them, which is some kilobytes.
 const PRINTK_FORMATS_LIMIT: u32 = 4 << 20;
 
+/// Where a kernel tells of its symbols, in the order of their addresses.
+const KALLSYMS: &str = "/proc/kallsyms";
+/// As much of them as tells where the kernel lies, beside its System.map.
+const KALLSYMS_HEAD: u32 = 128 << 10;
+
 /// What is being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Wanted {
     Event(u16),
     Symbols,
+    /// The first of the symbols, beside a System.map.
+    Slide,
     Strings,
 }
 
@@ -36,18 +45,23 @@ pub struct Names {
     /// Formats that came; nothing for events the board could not tell about.
     events: HashMap<u16, Option<Rc<EventFormat>>>,
     symbols: Option<Kallsyms>,
+    /// The kernel's System.map on this PC, until it was read.
+    system_map: Option<PathBuf>,
+    ui: Ui,
     strings: Option<PrintkFormats>,
     /// Questions under way: their id, what they are about, the text so far.
     asked: HashMap<u32, (Wanted, Vec<u8>)>,
 }
 
 impl Names {
-    /// Knows nothing yet of a kernel of these sizes.
-    pub fn new(abi: Abi) -> Names {
+    /// Knows nothing yet of a kernel of these sizes; its symbols are in a `System.map` on this PC, or the board's own.
+    pub fn new(abi: Abi, system_map: Option<PathBuf>, ui: Ui) -> Names {
         Names {
             abi,
             events: HashMap::new(),
             symbols: None,
+            system_map,
+            ui,
             strings: None,
             asked: HashMap::new(),
         }
@@ -78,7 +92,16 @@ impl Names {
         let strings = any(EventFormat::reads_kernel_strings);
         if symbols && self.symbols.is_none() {
             ready = false;
-            self.ask(Wanted::Symbols, Question::Kallsyms, client)?;
+            match &self.system_map {
+                Some(_) => {
+                    let question = Question::File {
+                        path: KALLSYMS.into(),
+                        limit: KALLSYMS_HEAD,
+                    };
+                    self.ask(Wanted::Slide, question, client)?;
+                }
+                None => self.ask(Wanted::Symbols, Question::Kallsyms, client)?,
+            }
         }
         if strings && self.strings.is_none() {
             ready = false;
@@ -121,7 +144,42 @@ impl Names {
             }
             // An empty table still counts as known: it will not be asked for again.
             Wanted::Symbols => self.symbols = Some(Kallsyms::parse(text)),
+            Wanted::Slide => self.read_map(&Kallsyms::parse(text)),
             Wanted::Strings => self.strings = Some(PrintkFormats::parse(text)),
+        }
+    }
+}
+
+impl Names {
+    /// Reads the System.map and lays it where the board's kernel is. One of another kernel is left, and the board's own symbols are asked for.
+    fn read_map(&mut self, board: &Kallsyms) {
+        let Some(path) = self.system_map.take() else { return };
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) => return self.ui.warn(format!("cannot read {}: {error}", path.display())),
+        };
+        let map = Kallsyms::parse(&String::from_utf8_lossy(&text));
+        if board.is_empty() {
+            self.ui.warn(format!(
+                "the board hides the addresses of its kernel: names are those of {} as linked",
+                path.display()
+            ));
+            self.symbols = Some(map);
+            return;
+        }
+        match map.slide_to(board) {
+            Some(slide) => {
+                self.ui.verbose(format!(
+                    "{}: {} symbols, moved by {slide:#x}",
+                    path.display(),
+                    map.len()
+                ));
+                self.symbols = Some(map.with_slide(slide));
+            }
+            None => self.ui.warn(format!(
+                "{} is of another kernel than the board's: the board's own symbols are taken",
+                path.display()
+            )),
         }
     }
 }

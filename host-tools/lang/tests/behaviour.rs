@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use ktap_bytecode::code::{Field, FieldKind};
 use ktap_bytecode::limits::{COMM_LEN, Limits};
-use ktap_bytecode::record::{Record, RecordBody, RecordValue};
+use ktap_bytecode::record::{MAX_HEADER, Record, RecordBody, RecordHeader, RecordValue, encode_header};
 use ktap_bytecode::trap::Trap;
 use ktap_bytecode::verify::verify;
 use ktap_lang::compile::{CompileOptions, compile};
@@ -91,8 +91,11 @@ impl Host for Fake {
     fn in_iowait(&self) -> i64 {
         0
     }
-    fn emit(&self, record: &[u8]) -> Result<(), RecordLost> {
-        let (record, _) = Record::take(record).unwrap();
+    fn emit(&self, header: RecordHeader, body: &[u8]) -> Result<(), RecordLost> {
+        let mut head = [0; MAX_HEADER];
+        let len = encode_header(header, &mut head);
+        let bytes = [&head[..len], body].concat();
+        let (record, _) = Record::take(&bytes).unwrap();
         let mut printed = self.printed.borrow_mut();
         match record.body {
             RecordBody::Print(values) | RecordBody::Printf(values) => {

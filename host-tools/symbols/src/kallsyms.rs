@@ -109,6 +109,24 @@ impl Kallsyms {
         self
     }
 
+    /// Returns how far the kernel of this table lies from where `board`, a part of the running kernel's table, has it; nothing if the two are
+    /// not of one kernel, or if there is too little to tell.
+    pub fn slide_to(&self, board: &Kallsyms) -> Option<u64> {
+        let mut slides: Vec<u64> = Vec::new();
+        for (index, entry) in board.entries.iter().enumerate().filter(|(_, e)| e.module == BUILT_IN) {
+            let mut here = self.addresses(board.name(index));
+            // A name that is used twice tells nothing.
+            if let (Some(address), None) = (here.next(), here.next()) {
+                slides.push(entry.address.wrapping_sub(address));
+            }
+        }
+        slides.sort_unstable();
+        // Of one kernel all are the same but for a few that are no places of its image.
+        let middle = *slides.get(slides.len() / 2)?;
+        let same = slides.iter().filter(|&&slide| slide == middle).count();
+        (same >= 4 && same * 10 >= slides.len() * 8).then_some(middle)
+    }
+
     /// Returns the number of symbols.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -220,6 +238,23 @@ nonsense
         assert_eq!(all("helper"), [0xffffffffc0000000, 0xffffffffc0000040]);
         assert_eq!(all("nothing"), []);
         assert_eq!(table.len(), 6);
+    }
+
+    #[test]
+    fn finds_how_far_a_kernel_was_moved() {
+        let map: String = (0..20)
+            .map(|n| format!("{:016x} T f{n}\n", 0xffffffff81000000u64 + n * 64))
+            .collect();
+        let map = Kallsyms::parse(&map);
+        let board = |slide: u64, step: u64| -> Kallsyms {
+            let line = |n: u64| format!("{:016x} T f{n}\n", 0xffffffff81000000u64 + slide + n * step);
+            Kallsyms::parse(&(0..8).map(line).collect::<String>())
+        };
+        assert_eq!(map.slide_to(&board(0, 64)), Some(0));
+        assert_eq!(map.slide_to(&board(0x1200_0000, 64)), Some(0x1200_0000));
+        // Another kernel, and one that hides its addresses.
+        assert_eq!(map.slide_to(&board(0, 80)), None);
+        assert_eq!(map.slide_to(&Kallsyms::parse("0000000000000000 T f1\n")), None);
     }
 
     #[test]

@@ -47,8 +47,8 @@ impl<'a> Files<'a> {
             return Ok(known.clone());
         }
         let bytes = match &self.sysroot {
-            Some(root) => self.from_copy(root, path)?,
-            None => self.from_board(path)?,
+            Some(root) => self.read_copy(root, path)?,
+            None => self.fetch(path)?,
         };
         let elf = Elf::parse(&bytes).map_err(|error| FileError {
             text: format!("`{path}` cannot be probed: {error}"),
@@ -59,7 +59,7 @@ impl<'a> Files<'a> {
         Ok(elf)
     }
 
-    fn from_copy(&self, root: &Path, path: &str) -> Result<Vec<u8>, FileError> {
+    fn read_copy(&self, root: &Path, path: &str) -> Result<Vec<u8>, FileError> {
         let error = |e: std::io::Error, file: &Path| FileError {
             text: format!("cannot read `{path}` of the sysroot: {}: {e}", file.display()),
             help: Some("without --sysroot the file is fetched from the board".into()),
@@ -71,7 +71,7 @@ impl<'a> Files<'a> {
         Ok(bytes)
     }
 
-    fn from_board(&mut self, path: &str) -> Result<Vec<u8>, FileError> {
+    fn fetch(&mut self, path: &str) -> Result<Vec<u8>, FileError> {
         let question = Question::File {
             path: path.to_owned(),
             limit: LIMIT + 1,

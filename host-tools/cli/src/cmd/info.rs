@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use ktap_bytecode::version;
-use ktap_link::message::{Ability, Answer, Question};
+use ktap_link::message::{Ability, Answer, BoardHello, ModuleState, Question};
 
 use crate::args::{InfoArgs, OutputFormat};
 use crate::connect;
 use crate::failure::Failure;
+use crate::kmod;
 use crate::ui::Ui;
 
 /// Asks the board and prints.
@@ -27,6 +28,7 @@ pub fn run(args: &InfoArgs, ui: Ui) -> Result<u8, Failure> {
     let hello = client.board.clone();
     let link = client.describe();
     client.leave();
+    let module = module(&hello);
     let build_id: String = hello.build_id.iter().map(|b| format!("{b:02x}")).collect();
     let text = match args.format {
         OutputFormat::Json => {
@@ -37,7 +39,7 @@ pub fn run(args: &InfoArgs, ui: Ui) -> Result<u8, Failure> {
             let object = serde_json::json!({
                 "type": "info", "board": board.name, "host": env!("CARGO_PKG_VERSION"), "agent": hello.agent,
                 "protocol": format!("{}.{}", hello.major, hello.minor), "machine": hello.machine,
-                "release": hello.release, "node": hello.node, "build_id": build_id, "cpus": hello.cpus, "abilities": list,
+                "release": hello.release, "node": hello.node, "build_id": build_id, "cpus": hello.cpus, "module": module, "abilities": list,
             });
             format!("{object}\n")
         }
@@ -65,6 +67,7 @@ pub fn run(args: &InfoArgs, ui: Ui) -> Result<u8, Failure> {
             );
             row("build id", if build_id.is_empty() { "unknown" } else { &build_id });
             row("CPUs", &hello.cpus.to_string());
+            row("module", &module);
             text.push('\n');
             for ability in &abilities {
                 let yes = if ability.yes { "yes" } else { "no" };
@@ -77,4 +80,19 @@ pub fn run(args: &InfoArgs, ui: Ui) -> Result<u8, Failure> {
         .write_all(text.as_bytes())
         .map_err(|e| Failure::Output(format!("cannot write to stdout: {e}")))?;
     Ok(0)
+}
+
+/// Returns how the kernel module stands, on the board and here.
+fn module(hello: &BoardHello) -> String {
+    let state = match hello.module.state {
+        ModuleState::Unable => "cannot be inserted",
+        ModuleState::Missing => "not inserted",
+        ModuleState::Foreign => "another one is inserted",
+        ModuleState::Ready => "ready",
+    };
+    let here = match kmod::kept(&hello.release) {
+        Some(module) => format!("{} here", module.path.display()),
+        None => format!("none for {} is built here", hello.release),
+    };
+    format!("{state}: {}; {here}", hello.module.reason)
 }

@@ -50,7 +50,7 @@ pub fn run(args: &PushArgs, ui: Ui) -> Result<u8, Failure> {
     engine::prepare(engine, &board, &mut client, ui)?;
     load(&program, &script.source, options(args, &board), &mut client, ui)?;
 
-    let mut feed = Feed::new(renderer(args, &program), Names::new(board.abi()), out);
+    let mut feed = Feed::new(renderer(args, &program), names(&board, ui), out);
     let json = args.format == OutputFormat::Json;
     let run = Run {
         source: &script.source,
@@ -127,6 +127,11 @@ fn options(args: &PushArgs, board: &Board) -> RunOptions {
 fn sysroot(args: &PushArgs, board: &Board) -> Option<PathBuf> {
     let set = board.sysroot.as_ref().map(|path| path.get_ref().clone());
     args.sysroot.clone().or(set)
+}
+
+fn names(board: &Board, ui: Ui) -> Names {
+    let map = board.kernel.system_map.as_ref().map(|path| path.get_ref().clone());
+    Names::new(board.abi(), map, ui)
 }
 
 fn renderer(args: &PushArgs, program: &Program) -> Renderer {

@@ -5,6 +5,8 @@
 
 mod bind;
 mod counted;
+#[cfg(test)]
+mod counted_tests;
 mod library;
 mod scope;
 mod value;
