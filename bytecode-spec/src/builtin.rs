@@ -81,6 +81,7 @@ macro_rules! for_each_builtin {
             49 NetSockDaddr "net.ip_sock_daddr" Call Any 1..1 "net.ip_sock_daddr(sk)" "The destination IPv4 address of a socket.";
             50 Stddev "stddev" Call Any 1..1 "stddev(stat)" "The standard deviation of an aggregation, towards zero.";
             51 EventText "event_tostring" Hidden Event 0..1 "e.tostring()" "The text of the current event, as the kernel would print it.";
+            52 Log2 "log2" Call Any 1..1 "log2(n)" "The largest power of two in a number, as its exponent; -1 for numbers below 1.";
         }
     };
 }

@@ -134,6 +134,11 @@ macro_rules! for_each_op {
             67 Vararg "vararg" Abc(Write, Count, None) "r[a .. a+b] = the varargs, nil-filled; b = 255 all of them, set top";
             68 Attach "attach" Ad(Read, Probe) "attach probe d with handler r[a]; only while main runs";
             69 UpCell "upcell" Abc(Write, Upvalue, None) "r[a] = the cell of upvalue b, to be captured again";
+            70 NewCounts "newcounts" Abc(Write, Imm, Imm) "r[a] = {} with room for b list and c keyed entries, for handlers that do nothing but add to it: each frame adds to a part of its own";
+            71 TInc "tinc" Abc(Read, Read, Imm) "r[a][r[b]] += c, one atomic update; absent counts as 0";
+            72 TIncK "tinck" Abc(Read, Const8, Imm) "r[a][k[b]] += c, one atomic update; absent counts as 0";
+            73 GInc "ginc" Ad(Imm, Global) "g[d] += a, one atomic update; nil counts as 0";
+            74 UpInc "upinc" Abc(Imm, Upvalue, None) "value in upvalue b += a, one atomic update";
         }
     };
 }

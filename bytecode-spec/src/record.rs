@@ -49,7 +49,30 @@ pub mod body {
     pub const CLOCK: u8 = 6;
 }
 
-/// Writes one record into a fixed buffer: `begin`, a body with its values, `finish`.
+/// What stands in front of every record's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// The trace clock, nanoseconds.
+    pub time_ns: u64,
+    /// The CPU.
+    pub cpu: u16,
+    /// The attached probe, or [`MAIN_PROBE`].
+    pub probe: u16,
+}
+
+/// Most bytes of an encoded header.
+pub const MAX_HEADER: usize = 16;
+
+/// Encodes a header and returns its length; header and body, one after the other, are a record.
+pub fn encode_header(header: RecordHeader, buf: &mut [u8; MAX_HEADER]) -> usize {
+    let mut w = RecordWriter::body(buf);
+    w.varint(header.time_ns);
+    w.varint(header.cpu as u64);
+    w.varint(header.probe as u64);
+    w.len
+}
+
+/// Writes the body of one record into a fixed buffer: `body`, its values, `finish`.
 pub struct RecordWriter<'b> {
     buf: &'b mut [u8],
     len: usize,
@@ -57,20 +80,16 @@ pub struct RecordWriter<'b> {
 }
 
 impl<'b> RecordWriter<'b> {
-    /// Starts a record with its header: the trace clock in nanoseconds, the CPU, the attached probe.
-    pub fn begin(buf: &'b mut [u8], time_ns: u64, cpu: u16, probe: u16) -> Self {
-        let mut w = RecordWriter {
+    /// Starts a body; its header is [`encode_header`]'s.
+    pub fn body(buf: &'b mut [u8]) -> Self {
+        RecordWriter {
             buf,
             len: 0,
             full: false,
-        };
-        w.varint(time_ns);
-        w.varint(cpu as u64);
-        w.varint(probe as u64);
-        w
+        }
     }
 
-    /// Ends the record; nothing if it did not fit its buffer.
+    /// Ends the body; nothing if it did not fit its buffer.
     pub fn finish(self) -> Option<&'b [u8]> {
         if self.full {
             return None;

@@ -16,7 +16,9 @@ use ktap_bytecode::image::{Image, ImageError};
 use ktap_bytecode::limits::{MAX_ALL_FETCHES, MAX_CONSTS, MAX_LIST, MAX_POINTS, MAX_PROBES};
 use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::probe::{Probe, ProbeKind, ProbePoint};
-use ktap_bytecode::record::{Record, RecordBody, RecordValue, RecordWriter, Stat, TableStyle};
+use ktap_bytecode::record::{
+    MAX_HEADER, Record, RecordBody, RecordHeader, RecordValue, RecordWriter, Stat, TableStyle, encode_header,
+};
 use ktap_bytecode::trap::Trap;
 use ktap_bytecode::verify::{Rule, verify};
 use ktap_bytecode::version::{MAJOR, MINOR};
@@ -254,7 +256,15 @@ fn written(record: &Record<'_>, buf: &mut [u8]) -> Option<Vec<u8>> {
             RecordValue::Format(id) => w.format(*id),
         }
     }
-    let mut w = RecordWriter::begin(buf, record.time_ns, record.cpu, record.probe);
+    let mut head = [0; MAX_HEADER];
+    let header = RecordHeader {
+        time_ns: record.time_ns,
+        cpu: record.cpu,
+        probe: record.probe,
+    };
+    let len = encode_header(header, &mut head);
+    let room = buf.len().checked_sub(len)?;
+    let mut w = RecordWriter::body(&mut buf[..room]);
     match &record.body {
         RecordBody::Print(list) => {
             w.print(list.len());
@@ -274,7 +284,7 @@ fn written(record: &Record<'_>, buf: &mut [u8]) -> Option<Vec<u8>> {
         RecordBody::Raw(bytes) => w.raw(bytes),
         RecordBody::Clock => w.clock(),
     }
-    w.finish().map(<[u8]>::to_vec)
+    Some([&head[..len], w.finish()?].concat())
 }
 
 /// A record's parts with bytes of their own, for proptest makes values that live by themselves.

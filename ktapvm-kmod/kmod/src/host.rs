@@ -7,7 +7,7 @@ use core::cell::Cell;
 
 use ktap_bytecode::code::Field;
 use ktap_bytecode::limits::COMM_LEN;
-use ktap_bytecode::record::MAIN_PROBE;
+use ktap_bytecode::record::{MAIN_PROBE, RecordHeader};
 use ktap_bytecode::trap::Trap;
 use ktap_vm::host::{FieldValue, Host, RecordLost};
 
@@ -290,19 +290,13 @@ impl Host for Occasion<'_> {
         unsafe { border::kph_in_iowait() }
     }
 
-    fn emit(&self, record: &[u8]) -> Result<(), RecordLost> {
-        // The header goes into the entry's head.
-        let mut body = record;
-        for _ in 0..3 {
-            let varint = body.iter().position(|byte| byte & 0x80 == 0).unwrap_or(body.len());
-            body = body.get(varint.wrapping_add(1)..).unwrap_or_default();
-        }
+    fn emit(&self, header: RecordHeader, body: &[u8]) -> Result<(), RecordLost> {
         let attached = self.attached;
         // SAFETY: the session is C's own, alive while we run; the body is there.
         let failed = unsafe {
             border::kph_ring_write(
                 self.program.c,
-                self.time_ns(),
+                header.time_ns,
                 attached,
                 body.as_ptr(),
                 body.len() as u32,

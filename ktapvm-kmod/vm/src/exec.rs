@@ -62,7 +62,9 @@ impl<H: Host> Run<'_, '_, H> {
                 Op::UpAdd => self.add_variable(self.upvalue_slot(word.b())?, self.r(word.a()))?,
                 Op::UpCell => self.set(word.a(), self.upvalue(word.b())),
                 Op::Closure => self.closure(word)?,
-                Op::NewTable => self.set(word.a(), self.new_table(word.b() as usize, word.c() as usize)?),
+                Op::NewTable | Op::NewCounts => {
+                    self.set(word.a(), self.new_table(word.b() as usize, word.c() as usize)?)
+                }
                 Op::TGet => {
                     let value = self.table_get(self.r(word.b()), self.r(word.c()))?;
                     self.set(word.a(), value);
@@ -75,6 +77,13 @@ impl<H: Host> Run<'_, '_, H> {
                 Op::TSetK => self.table_set(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
                 Op::TAdd => self.table_add(self.r(word.a()), self.r(word.b()), self.r(word.c()))?,
                 Op::TAddK => self.table_add(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
+                Op::TInc => self.table_add(self.r(word.a()), self.r(word.b()), Value::int(word.c() as i64))?,
+                Op::TIncK => {
+                    let key = self.vm.constant(word.b() as usize);
+                    self.table_add(self.r(word.a()), key, Value::int(word.c() as i64))?;
+                }
+                Op::GInc => self.add_variable(self.global_slot(word.d()), Value::int(word.a() as i64))?,
+                Op::UpInc => self.add_variable(self.upvalue_slot(word.b())?, Value::int(word.a() as i64))?,
                 Op::TAgg => self.table_aggregate(self.r(word.a()), self.r(word.b()), self.r(word.c()))?,
                 Op::TList => self.table_list(word)?,
                 Op::Member => {

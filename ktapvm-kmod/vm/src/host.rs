@@ -3,6 +3,7 @@
 //! In: calls from builtins. Out: facts about now. Invariant: no call sleeps or allocates from the kernel.
 
 use ktap_bytecode::code::Field;
+use ktap_bytecode::record::RecordHeader;
 use ktap_bytecode::trap::Trap;
 
 /// A field's value as the host found it.
@@ -75,11 +76,11 @@ pub trait Host {
     /// 1 while the task waits for I/O.
     fn in_iowait(&self) -> i64;
 
-    /// Gives an encoded record away.
+    /// Gives a record away: its header, and its body as [`ktap_bytecode::record::RecordWriter`] made it.
     ///
     /// # Errors
     /// It was lost; the host has counted it.
-    fn emit(&self, record: &[u8]) -> Result<(), RecordLost>;
+    fn emit(&self, header: RecordHeader, body: &[u8]) -> Result<(), RecordLost>;
     /// Main attaches probe site `probe`; its handler runs as attachment `attached`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! In: a frame of the region. Out: [`Run`], which exec and the builtins work on. Invariant: `base` is at most the number of
 //! register slots, and a margin of 256 slots follows these, so that any 8-bit register number stays inside the frame.
 
-use ktap_bytecode::record::{MAIN_PROBE, RecordWriter};
+use ktap_bytecode::record::{MAIN_PROBE, RecordHeader, RecordWriter};
 use ktap_bytecode::trap::Trap;
 
 use crate::heap::NoMemory;
@@ -36,6 +36,9 @@ impl From<Busy> for Stop {
         Stop::Trap(Trap::LockTimeout, 0)
     }
 }
+
+/// Longest body of a record: the record's header is counted as if it were as long as headers get.
+const MAX_BODY: usize = ktap_bytecode::limits::MAX_RECORD - ktap_bytecode::record::MAX_HEADER;
 
 /// What a step of a run gives.
 pub(crate) type Ran<T> = Result<T, Stop>;
@@ -263,12 +266,17 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
         let at = self.frame.wrapping_add(self.vm.objects.layout.output);
         // SAFETY: the buffer is part of this run's frame, which nobody else has entered, and `emit` does not call itself:
         // `build` only writes values.
-        let buffer = unsafe { self.region.bytes_mut(at, ktap_bytecode::limits::MAX_RECORD) };
-        let mut writer = RecordWriter::begin(buffer, self.host.time_ns(), self.host.cpu() as u16, self.probe);
+        let buffer = unsafe { self.region.bytes_mut(at, MAX_BODY) };
+        let header = RecordHeader {
+            time_ns: self.host.time_ns(),
+            cpu: self.host.cpu() as u16,
+            probe: self.probe,
+        };
+        let mut writer = RecordWriter::body(buffer);
         build(&mut writer);
         match writer.finish() {
-            Some(record) => {
-                if self.host.emit(record).is_err() {
+            Some(body) => {
+                if self.host.emit(header, body).is_err() {
                     self.vm.count(control::LOST);
                 }
             }

@@ -233,6 +233,9 @@ fn every_builtin() {
         (Builtin::FormatIpAddr, &[ADDRESS], text("192.168.0.255")),
         (Builtin::NetSockSaddr, &[Int(1)], "Unsupported 0".into()),
         (Builtin::NetSockDaddr, &[Int(1)], "Unsupported 0".into()),
+        (Builtin::Log2, &[Int(1023)], "Print([Int(9)])".into()),
+        (Builtin::Log2, &[Int(1)], "Print([Int(0)])".into()),
+        (Builtin::Log2, &[Int(0)], "Print([Int(-1)])".into()),
     ];
     for (builtin, args, expected) in &table {
         assert_eq!(call(*builtin, args), *expected, "{}", builtin.name());

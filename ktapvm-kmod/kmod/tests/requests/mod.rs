@@ -3,7 +3,7 @@
 
 use ktap_bytecode::image::Image;
 use ktap_bytecode::limits::Limits;
-use ktap_bytecode::record::{Record, RecordBody, RecordWriter};
+use ktap_bytecode::record::{MAX_HEADER, Record, RecordBody, RecordHeader, encode_header};
 use ktap_device::attach::{Attach, Deref, Fetch, Kind, Source, SourceKind, Test};
 use ktap_device::load::Load;
 use ktap_device::request::{Reply, Section};
@@ -178,13 +178,14 @@ pub fn shown(entries: &[Entry]) -> Vec<String> {
 
 /// Decodes an entry as an agent does: with the header the module leaves off.
 pub fn body<T>(entry: &Entry, look: impl FnOnce(&RecordBody<'_>) -> T) -> T {
-    let mut record = vec![0; 32];
-    let len = RecordWriter::begin(&mut record, entry.time_ns, 0, entry.probe)
-        .finish()
-        .expect("room")
-        .len();
-    record.truncate(len);
-    record.extend_from_slice(&entry.body);
+    let mut head = [0; MAX_HEADER];
+    let header = RecordHeader {
+        time_ns: entry.time_ns,
+        cpu: 0,
+        probe: entry.probe,
+    };
+    let len = encode_header(header, &mut head);
+    let record = [&head[..len], &entry.body].concat();
     let (record, rest) = Record::take(&record).expect("a record");
     assert!(rest.is_empty(), "bytes after a record");
     look(&record.body)

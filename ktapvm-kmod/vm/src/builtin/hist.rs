@@ -1,4 +1,4 @@
-//! Whole tables as records: `print(t)`, `print_hist`, `histogram`.
+//! Whole tables as records: `print(t)`, `print_hist`, `histogram`; `log2`, which makes the keys of one.
 //!
 //! In: a table. Out: a begin, a row per entry, an end. Invariant: what cannot be charted traps before the first record.
 
@@ -36,6 +36,21 @@ fn chart<H: Host>(run: &mut Run<'_, '_, H>, args: Args, style: TableStyle) -> Ra
         cursor = next;
     }
     table(run, of, style, limit)
+}
+
+/// `log2(n)`.
+pub(super) fn log2<H: Host>(run: &mut Run<'_, '_, H>, args: Args) -> Ran<Value> {
+    let n = args.int(run, 0)?;
+    Ok(Value::int(exponent(n)))
+}
+
+/// The exponent of the largest power of two that is not above `n`, -1 if there is none.
+pub(crate) fn exponent(n: i64) -> i64 {
+    if n < 1 {
+        -1
+    } else {
+        63u32.wrapping_sub(n.leading_zeros()) as i64
+    }
 }
 
 /// Sends a table, which has been checked to be one.

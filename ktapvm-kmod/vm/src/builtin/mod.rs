@@ -111,6 +111,7 @@ pub(crate) fn call<H: Host>(run: &mut Run<'_, '_, H>, builtin: Builtin, args: Ar
         Builtin::AnsiResetColor => ansi::reset_color(run),
         Builtin::AnsiNewLine => ansi::new_line(run),
         Builtin::FormatIpAddr => net::format_ip_addr(run, args),
+        Builtin::Log2 => hist::log2(run, args),
         Builtin::NetSockSaddr | Builtin::NetSockDaddr => net::sock_addr(run, args),
     }
 }

@@ -11,6 +11,7 @@ use ktap_bytecode::image::Image;
 use ktap_bytecode::limits::{COMM_LEN, Limits};
 use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::probe::{Probe, ProbePoint};
+use ktap_bytecode::record::{MAX_HEADER, RecordHeader, encode_header};
 use ktap_bytecode::trap::{Fault, Trap};
 use ktap_bytecode::verify::verify;
 use ktap_vm::host::{FieldValue, Host, RecordLost};
@@ -238,13 +239,15 @@ impl Host for Fake {
     fn in_iowait(&self) -> i64 {
         1
     }
-    fn emit(&self, record: &[u8]) -> Result<(), RecordLost> {
+    fn emit(&self, header: RecordHeader, body: &[u8]) -> Result<(), RecordLost> {
         for _ in 0..2 {
             if let Some(gate) = &self.gate {
                 gate.wait();
             }
         }
-        self.records.borrow_mut().push(record.to_vec());
+        let mut head = [0; MAX_HEADER];
+        let len = encode_header(header, &mut head);
+        self.records.borrow_mut().push([&head[..len], body].concat());
         Ok(())
     }
     fn attach(&self, probe: u16, attached: u16) -> Result<(), Trap> {

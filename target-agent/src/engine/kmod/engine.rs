@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use ktap_bytecode::code::{CodeRef, Function};
 use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::probe::ProbePoint;
-use ktap_bytecode::record::RecordWriter;
+use ktap_bytecode::record::{MAX_HEADER, RecordHeader, encode_header};
 use ktap_bytecode::trap::{Fault, Trap};
 use ktap_device::entry::EntryHeader;
 use ktap_device::load::Loaded;
@@ -33,8 +33,6 @@ const BUFFER: usize = 256 << 10;
 const BURST: usize = 8;
 /// Longest wait while events may fire, nanoseconds.
 const HEARTBEAT: u64 = 200_000_000;
-/// Most bytes of a record's header: three varints.
-const HEADER: usize = 24;
 
 /// Loads a program into the module and sees it to its end.
 ///
@@ -131,11 +129,14 @@ impl KmodEngine<'_> {
                 return Ok(false);
             }
             entries(&self.buffer[..got.min(self.buffer.len())], &mut |header, body| {
-                let mut head = [0u8; HEADER];
-                let head = RecordWriter::begin(&mut head, header.time_ns, header.cpu, header.probe)
-                    .finish()
-                    .unwrap_or_default();
-                self.outbox.push_parts(head, body);
+                let mut head = [0; MAX_HEADER];
+                let record = RecordHeader {
+                    time_ns: header.time_ns,
+                    cpu: header.cpu,
+                    probe: header.probe,
+                };
+                let len = encode_header(record, &mut head);
+                self.outbox.push_parts(head.get(..len).unwrap_or_default(), body);
             });
         }
         Ok(true)

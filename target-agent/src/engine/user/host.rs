@@ -9,6 +9,7 @@ use core::cell::RefCell;
 
 use ktap_bytecode::code::Field;
 use ktap_bytecode::limits::COMM_LEN;
+use ktap_bytecode::record::{MAX_HEADER, RecordHeader, encode_header};
 use ktap_bytecode::trap::Trap;
 use ktap_vm::host::{FieldValue, Host, RecordLost};
 
@@ -202,8 +203,11 @@ impl Host for UserHost<'_> {
         0
     }
 
-    fn emit(&self, record: &[u8]) -> Result<(), RecordLost> {
-        if self.around.outbox.borrow_mut().push(record) {
+    fn emit(&self, header: RecordHeader, body: &[u8]) -> Result<(), RecordLost> {
+        let mut head = [0; MAX_HEADER];
+        let len = encode_header(header, &mut head);
+        let head = head.get(..len).unwrap_or_default();
+        if self.around.outbox.borrow_mut().push_parts(head, body) {
             Ok(())
         } else {
             Err(RecordLost)
