@@ -130,6 +130,10 @@ impl Case {
     /// A shipped script, run for a moment: it must attach, run and end well.
     pub fn shipped(place: String, text: String) -> Self {
         let mut case = Self::new(place.clone(), place);
+        // What user space cannot do says so in its head.
+        if let Some(engine) = text.lines().find_map(|line| line.strip_prefix("# needs: ")) {
+            case.engines = vec![engine.trim().to_owned()];
+        }
         case.script = Script::Program(text);
         case.arguments = "--timeout 1s".into();
         case.after = Some("ls /".into());

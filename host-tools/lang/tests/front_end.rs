@@ -87,7 +87,7 @@ fn each_error_is_said_once() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Every shipped script opens with its three lines of comment and compiles without an error or a lint, but for the global of ktap 0.1.
+/// Every shipped script opens with its three lines of comment (a fourth where it needs an engine) and compiles without an error or a lint, but for the global of ktap 0.1.
 #[test]
 fn shipped_scripts_compile() {
     let mut pending = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts")];
@@ -109,8 +109,10 @@ fn shipped_scripts_compile() {
         let source = Source::new(shown.clone(), std::fs::read(&path).expect("a script"));
         let text = String::from_utf8_lossy(&source.text).into_owned();
         let head = text.lines().take_while(|line| line.starts_with("# ")).count();
+        let needs = text.lines().nth(3).is_some_and(|line| line == "# needs: kmod");
+        assert_eq!(needs, text.contains("Engines: kmod."), "{shown}");
         assert!(
-            head == 3 && text.contains("# Run: ktap-host ") && text.contains("# Boards: "),
+            head == 3 + usize::from(needs) && text.contains("# Run: ktap-host ") && text.contains("# Boards: "),
             "{shown}: {head} lines of head"
         );
         let (program, mut diagnostics) = compile(&source, &CompileOptions::default());

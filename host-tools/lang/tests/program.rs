@@ -142,7 +142,10 @@ fn the_histogram_script_fits_400_bytes() {
 
 #[test]
 fn changing_the_kernel_must_be_asked_for() {
-    let source = Source::new("script.kp", "trace probe:f%return function (e) { e.set_retval(-1) }");
+    let source = Source::new(
+        "script.kp",
+        "trace \"probe:f%return\" function (e) { e.set_retval(-1) }",
+    );
     let unsafe_allowed = |allow_unsafe| CompileOptions {
         allow_unsafe,
         ..options()
@@ -152,6 +155,6 @@ fn changing_the_kernel_must_be_asked_for() {
     assert!(program.is_none());
     assert_eq!(
         show(&source, &diagnostics),
-        "K0114 1:37-1:53 'set_retval' changes the kernel\n    help: say --unsafe if you mean it\n"
+        "K0114 1:39-1:55 'set_retval' changes the kernel\n    help: say --unsafe if you mean it\n"
     );
 }
