@@ -52,6 +52,19 @@ const PACKAGES: &[Package] = &[
         "libc.a for arm64",
         &["/usr/aarch64-linux-gnu/lib/libc.a"],
     ),
+    // The compilers of Debian's kernels, whose options other versions may not know.
+    program("gcc-12", "gcc-12"),
+    program("gcc-12-aarch64-linux-gnu", "aarch64-linux-gnu-gcc-12"),
+    file(
+        "libelf1",
+        "libelf, for the programs that build kernel modules",
+        &[
+            "/usr/lib/x86_64-linux-gnu/libelf.so.1",
+            "/usr/lib/aarch64-linux-gnu/libelf.so.1",
+            "/usr/lib64/libelf.so.1",
+            "/usr/lib/libelf.so.1",
+        ],
+    ),
     program("make", "make"),
     program("pkg-config", "pkg-config"),
     file(

@@ -9,7 +9,7 @@ use crate::cache::Cache;
 use crate::command::capture;
 use crate::error::XtaskError;
 use crate::step::{self, Outcome, Step};
-use crate::{agent, kmod, setup, toolchain};
+use crate::{agent, kmod, kmod_boards, setup, toolchain};
 
 /// The steps, after those of setup.
 pub const STEPS: &[Step] = &[
@@ -27,6 +27,10 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "ktap-host",
         run: ktap_host,
+    },
+    Step {
+        name: "kernel modules of the boards",
+        run: kmod_boards::build_all,
     },
 ];
 

@@ -21,6 +21,7 @@ mod initramfs;
 mod kernel;
 mod keys;
 mod kmod;
+mod kmod_boards;
 mod kmod_object;
 mod matrix;
 mod modules;

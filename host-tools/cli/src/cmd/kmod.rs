@@ -44,6 +44,9 @@ fn build(args: &KmodBuildArgs, ui: Ui) -> Result<u8, Failure> {
         module.bytes.len(),
         if module.built { "" } else { ", built before" }
     ));
+    if module.bytes.len() > kmod::SIZE_LIMIT {
+        ui.warn(format!("it is larger than {} bytes", kmod::SIZE_LIMIT));
+    }
     print(&format!("{}\n", path.display()))
 }
 

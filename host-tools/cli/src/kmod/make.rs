@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::compiler::Compiler;
+use super::sources;
 use super::tree::KernelTree;
-use super::{SIZE_LIMIT, sources};
 use crate::failure::Failure;
 
 /// Lines of a failed build that the error repeats.
 const LINES: usize = 40;
 
-/// Builds the module for `tree` beside `directory`.
+/// Builds the module for `tree` beside `directory`; tells whether nothing warned.
 ///
 /// # Errors
 /// [`Failure::Usage`] with the compiler's own words and what most likely mends it; with `strict`, also when the build warned.
@@ -25,7 +25,7 @@ pub fn build(
     object: &[u8],
     directory: &Path,
     strict: bool,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<(Vec<u8>, bool), Failure> {
     let work = Work::begin(directory)?;
     for (name, bytes) in sources::glue() {
         work.put(name, bytes)?;
@@ -63,18 +63,15 @@ pub fn build(
     if !output.status.success() {
         return Err(failed("the kernel module could not be built", &said, tree, compiler));
     }
-    if strict && said.lines().any(is_complaint) {
+    let clean = !said.lines().any(is_complaint);
+    if strict && !clean {
         return Err(failed("the build of the kernel module warns", &said, tree, compiler));
     }
     let module = work.0.join("ktapvm.ko");
     strip(&module, compiler);
     let bytes =
         fs::read(&module).map_err(|e| Failure::Output(format!("make left no module at {}: {e}", module.display())))?;
-    if strict && bytes.len() > SIZE_LIMIT {
-        let text = format!("the kernel module has {} bytes, more than {SIZE_LIMIT}", bytes.len());
-        return Err(Failure::usage(text));
-    }
-    Ok(bytes)
+    Ok((bytes, clean))
 }
 
 /// Takes away what is left of debug information; a module that still has it is only larger.

@@ -20,6 +20,9 @@ use tree::KernelTree;
 /// Bytes that a module should not exceed.
 pub const SIZE_LIMIT: usize = 200 * 1024;
 
+/// Behind the key of a kept module whose build warned of nothing.
+const CLEAN: &str = "clean\n";
+
 /// How a module is to be built.
 #[derive(Debug, Default)]
 pub struct Request {
@@ -27,7 +30,7 @@ pub struct Request {
     pub kernel_dir: Option<PathBuf>,
     /// The C compiler, if not the one found.
     pub cc: Option<String>,
-    /// Whether a warning of compiler, objtool or modpost, or a size above [`SIZE_LIMIT`], is an error.
+    /// Whether a warning of compiler, objtool or modpost is an error.
     pub strict: bool,
 }
 
@@ -53,16 +56,15 @@ pub fn ensure(board: &Board, request: &Request) -> Result<Module, Failure> {
     let tree = KernelTree::open(&kernel_dir(board, request)?, arch)?;
     let object = sources::object(arch)?;
     let compiler = Compiler::find(request.cc.as_deref(), &tree)?;
-    let key = key(&tree, &compiler, object);
+    let mut key = key(&tree, &compiler, object);
     let directory = directory(&tree.release);
     let path = directory.join("ktapvm.ko");
     let key_file = directory.join("ktapvm.ko.key");
-    // A strict build is one whose warnings were seen.
-    let kept = fs::read_to_string(&key_file).is_ok_and(|kept| kept == key);
-    if kept
-        && !request.strict
-        && let Ok(bytes) = fs::read(&path)
-    {
+    let kept = fs::read_to_string(&key_file).unwrap_or_default();
+    let right = kept
+        .strip_prefix(&key)
+        .is_some_and(|clean| !request.strict || clean == CLEAN);
+    if right && let Ok(bytes) = fs::read(&path) {
         return Ok(Module {
             path,
             bytes,
@@ -70,10 +72,11 @@ pub fn ensure(board: &Board, request: &Request) -> Result<Module, Failure> {
             built: false,
         });
     }
-    let bytes = make::build(&tree, &compiler, object, &directory, request.strict)?;
+    let (bytes, clean) = make::build(&tree, &compiler, object, &directory, request.strict)?;
     // The key last: a module without it is built anew.
     let _ = fs::remove_file(&key_file);
     write(&path, &bytes)?;
+    key.push_str(if clean { CLEAN } else { "" });
     write(&key_file, key.as_bytes())?;
     Ok(Module {
         path,
