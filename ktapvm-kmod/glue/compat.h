@@ -67,12 +67,18 @@ static __always_inline bool ktap_kernel_range(unsigned long at, size_t len)
 #endif
 }
 
+#ifdef TASK_SIZE_MAX
+#define KTAP_USER_END TASK_SIZE_MAX
+#else
+#define KTAP_USER_END (UL(1) << VA_BITS)
+#endif
+
 static __always_inline bool ktap_user_range(unsigned long at, size_t len)
 {
 #if defined(CONFIG_ARM64)
 	at &= ~(0xffUL << 56);
 #endif
-	return at < TASK_SIZE_MAX && len <= TASK_SIZE_MAX - at;
+	return at < KTAP_USER_END && len <= KTAP_USER_END - at;
 }
 
 /* 0, or not: user memory without faults. x86 has one more check for NMIs, which come while another process's memory is being put in place. */
@@ -108,7 +114,7 @@ static __always_inline unsigned long ktap_user_frame(const struct pt_regs *regs)
 static __always_inline unsigned long ktap_user_code(unsigned long address)
 {
 #ifdef CONFIG_ARM64
-	return address & (TASK_SIZE_MAX - 1);
+	return address & (KTAP_USER_END - 1);
 #else
 	return address;
 #endif
@@ -162,10 +168,11 @@ static __always_inline struct kretprobe *ktap_kretprobe_of(struct kretprobe_inst
 #endif
 }
 
-static __always_inline unsigned long ktap_return_address(struct kretprobe_instance *instance)
+/* Where the function returns to; with several such probes on it, an instance itself knows only the next one's trampoline. */
+static __always_inline unsigned long ktap_return_address(const struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 16, 0)
-	return get_kretprobe_retaddr(instance);
+	return instruction_pointer(regs);
 #else
 	return (unsigned long)instance->ret_addr;
 #endif
