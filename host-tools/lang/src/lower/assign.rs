@@ -19,6 +19,14 @@ pub(super) enum Key {
     Register(u8),
 }
 
+/// What is added to a place.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    /// A small number, in the op itself.
+    Small(u8),
+    Register(u8),
+}
+
 /// A place whose parts have been evaluated.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
@@ -132,9 +140,9 @@ impl Lowering<'_> {
     }
 
     /// Evaluates what is added: the value, or for `-=` its negative.
-    fn step(&mut self, op: BinaryOp, value: &Expression, span: Span) -> u8 {
+    fn step(&mut self, op: BinaryOp, value: &Expression, span: Span) -> Step {
         if op == BinaryOp::Add {
-            return self.expression_any(value);
+            return self.summand(value);
         }
         let step = self.alloc(span);
         match self.fold(value) {
@@ -144,7 +152,15 @@ impl Lowering<'_> {
                 self.abc(Op::Neg, step, value, 0, span);
             }
         }
-        step
+        Step::Register(step)
+    }
+
+    /// Evaluates a value that is to be added.
+    pub(super) fn summand(&mut self, value: &Expression) -> Step {
+        match self.fold(value) {
+            Some(Value::Int(number @ 0..=255)) => Step::Small(number as u8),
+            _ => Step::Register(self.expression_any(value)),
+        }
     }
 
     /// `target <<< value`.
@@ -264,8 +280,17 @@ impl Lowering<'_> {
         }
     }
 
-    /// Adds a register to a place, atomically.
-    pub(super) fn add(&mut self, place: &Place, value: u8, span: Span) {
+    /// Adds to a place, atomically.
+    pub(super) fn add(&mut self, place: &Place, step: Step, span: Span) {
+        let value = match step {
+            Step::Small(number) if self.increment(place, number, span) => return,
+            Step::Small(number) => {
+                let register = self.alloc(span);
+                self.load(register, &Value::Int(number.into()), span);
+                register
+            }
+            Step::Register(register) => register,
+        };
         match *place {
             Place::Register(register, _) => self.abc(Op::Add, register, register, value, span),
             Place::Shared(id) => match (self.resolved.variable(id).storage, self.register_of(id)) {
@@ -279,6 +304,24 @@ impl Lowering<'_> {
             Place::Entry(table, Key::Constant(key)) => self.abc(Op::TAddK, table, key, value, span),
             Place::Entry(table, Key::Register(key)) => self.abc(Op::TAdd, table, key, value, span),
         }
+    }
+
+    /// Adds a small number to a place by one op; returns false where there is none.
+    fn increment(&mut self, place: &Place, number: u8, span: Span) -> bool {
+        match *place {
+            Place::Register(..) => return false,
+            Place::Shared(id) => match (self.resolved.variable(id).storage, self.register_of(id)) {
+                (Storage::Global(slot), _) => self.ad(Op::GInc, number, u32::from(slot), span),
+                (_, Some(_)) => return false,
+                (_, None) => {
+                    let upvalue = self.upvalue(id);
+                    self.abc(Op::UpInc, number, upvalue, 0, span);
+                }
+            },
+            Place::Entry(table, Key::Constant(key)) => self.abc(Op::TIncK, table, key, number, span),
+            Place::Entry(table, Key::Register(key)) => self.abc(Op::TInc, table, key, number, span),
+        }
+        true
     }
 
     /// Returns n of `t[k] = t[k] + n`.

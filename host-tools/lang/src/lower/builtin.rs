@@ -6,6 +6,7 @@ use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::op::{Op, Word};
 
 use super::Lowering;
+use super::assign::Step;
 use super::fold::Value;
 use crate::ast::Expression;
 use crate::diagnostic::{Code, Diagnostic};
@@ -30,6 +31,19 @@ impl Lowering<'_> {
                 self.no_value(dest, span);
             }
             (Builtin::Printf, [format, rest @ ..]) => self.printf_call(dest, format, rest, span),
+            (Builtin::TableNew, _) if self.resolved.counting.contains(&span) => {
+                let dest = dest.unwrap_or_else(|| self.alloc(span));
+                let mut room = [0; 2];
+                for (room, argument) in room.iter_mut().zip(arguments) {
+                    match self.fold(argument) {
+                        Some(Value::Int(number)) => *room = number.clamp(0, 255) as u8,
+                        _ => {
+                            self.expression_next(argument);
+                        }
+                    }
+                }
+                self.abc(Op::NewCounts, dest, room[0], room[1], span);
+            }
             (_, []) => {
                 let dest = dest.unwrap_or_else(|| self.alloc(span));
                 self.abc(Op::CallBuiltin, dest, 0, builtin as u8, span);
@@ -90,14 +104,7 @@ impl Lowering<'_> {
     fn count_call(&mut self, table: &Expression, key: &Expression, step: Option<&Expression>, span: Span) {
         let top = self.top();
         let place = self.entry(table, key);
-        let step = match step {
-            Some(step) => self.expression_any(step),
-            None => {
-                let one = self.alloc(span);
-                self.load(one, &Value::Int(1), span);
-                one
-            }
-        };
+        let step = step.map_or(Step::Small(1), |step| self.summand(step));
         self.add(&place, step, span);
         self.release(top);
     }

@@ -17,7 +17,12 @@ impl Lowering<'_> {
         let positional: Vec<&Expression> = items.iter().filter_map(positional).collect();
         let list = positional.len().min(255) as u8;
         let keyed = (items.len() - positional.len()).min(255) as u8;
-        self.abc(Op::NewTable, dest, list, keyed, span);
+        let op = if self.resolved.counting.contains(&span) {
+            Op::NewCounts
+        } else {
+            Op::NewTable
+        };
+        self.abc(op, dest, list, keyed, span);
         for item in items {
             let top = self.top();
             match item {

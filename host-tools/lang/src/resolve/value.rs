@@ -58,6 +58,7 @@ fn gives_number(builtin: Builtin) -> bool {
             | GettimeofdayMs
             | GettimeofdayS
             | Nsecs
+            | Log2
             | NumCpus
     )
 }
