@@ -302,7 +302,7 @@ fn fields_of_the_kernels_record() {
     record.extend(b"cat\0");
     record.resize(16, 0);
     record.extend((24u32 | 5 << 16).to_ne_bytes());
-    record.extend((0u32 | 60_000 << 16).to_ne_bytes());
+    record.extend((60_000u32 << 16).to_ne_bytes());
     record.extend(b"/tmp\0");
     let mut fired = event();
     (fired.record, fired.record_len) = (record.as_ptr(), record.len() as u32);

@@ -265,8 +265,10 @@ extern "C" fn kph_cpus_online() -> u32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn kph_comm(out: *mut u8) -> u32 {
+    let mut name = [0; 16];
+    name[..4].copy_from_slice(b"bash");
     // SAFETY: there is room for 16 bytes.
-    unsafe { ptr::copy_nonoverlapping(b"bash\0\0\0\0\0\0\0\0\0\0\0\0".as_ptr(), out, 16) };
+    unsafe { ptr::copy_nonoverlapping(name.as_ptr(), out, 16) };
     4
 }
 
