@@ -112,7 +112,7 @@ static int return_handler(struct kretprobe_instance *instance, struct pt_regs *r
 	ktap_event_init(&event, back->probe);
 	event.regs = regs;
 	event.ip = back->ip;
-	event.caller = ktap_return_address(instance);
+	event.caller = ktap_return_address(instance, regs);
 	event.words[0] = regs_return_value(regs);
 	event.words_len = 1;
 	ktap_fire(back->probe, &event);
