@@ -129,7 +129,7 @@ fn insert_if_missing(board: &Board, client: &mut Client, ui: Ui) -> Result<Optio
         return Ok(Some(Without::new(text, None)));
     }
     let release = client.board.release.clone();
-    let module = match find(board, &release, ui) {
+    let module = match meanwhile(client, || find(board, &release, ui))? {
         Ok(module) => module,
         Err(without) => return Ok(Some(without)),
     };
@@ -165,6 +165,20 @@ fn insert_if_missing(board: &Board, client: &mut Client, ui: Ui) -> Result<Optio
         )),
         None => Err(Failure::Session("the board did not insert the module in time".into())),
     }
+}
+
+/// Does work that may take long, while the board hears that its host is there: an agent that hears nothing ends.
+fn meanwhile<T: Send>(client: &mut Client, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(work);
+        let mut alive = Ok(());
+        while !worker.is_finished() && alive.is_ok() {
+            // Nothing but an answer to a ping can come now.
+            alive = client.poll().map(drop);
+        }
+        let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        alive.map(|()| done)
+    })
 }
 
 /// Returns the module for a kernel: built from the board's headers where the file names them, else the one that is kept.
