@@ -6,6 +6,10 @@
 mod agent;
 mod apt;
 mod archive;
+mod bench;
+mod bench_guest;
+mod bench_rows;
+mod bench_table;
 mod board;
 mod build;
 mod cache;
@@ -50,6 +54,8 @@ cargo xtask TASK
                       comparison of the texts of all events of the board with its kernel's own
   test --matrix [NAME]
                       the cases whose names contain NAME on every QEMU board and kernel, with every engine
+  bench kmod          what an event costs in the kernel module, in guest instructions, beside other tools
+  bench peers         the other tools alone
   setup               get all that is needed from outside the checkout
   kernel [NAME...]    fetch kernels to test on and print where they are; without a name, print the names
   kmod                the kernel module's Rust half, for every architecture
@@ -81,6 +87,8 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["test", "--only", "events"] => test::run(&Cache::open()?, Some(Part::Events), ""),
         ["kernel", names @ ..] => kernel::show(&Cache::open()?, names),
         ["kmod"] => step::run(&Cache::open()?, kmod::STEPS),
+        ["bench", "kmod"] => bench::run(&Cache::open()?, bench::Subject::Kmod),
+        ["bench", "peers"] => bench::run(&Cache::open()?, bench::Subject::Peers),
         ["build"] => build::run(&Cache::open()?),
         [] | ["help" | "-h" | "--help"] => {
             terminal::result(HELP);

@@ -48,14 +48,22 @@ fn own() -> Result<Userland, XtaskError> {
         return Err(missing("busybox-static", "a busybox that is linked statically"));
     }
     let dropbear = program("dropbear-bin", "dropbear")?;
-    let listing = capture(Command::new("ldd").arg(&dropbear))?;
-    let place = |library: String| (library.trim_start_matches('/').to_owned(), PathBuf::from(library));
-    let libraries = libraries(&String::from_utf8_lossy(&listing));
     Ok(Userland {
         busybox,
+        libraries: loaded(&dropbear)?,
         dropbear,
-        libraries: libraries.into_iter().map(place).collect(),
     })
+}
+
+/// Finds everything that the dynamic loader would load for a program of this PC: place on the board and file.
+///
+/// # Errors
+/// The program is not linked dynamically.
+pub fn loaded(program: &Path) -> Result<Vec<(String, PathBuf)>, XtaskError> {
+    let listing = capture(Command::new("ldd").arg(program))?;
+    let place = |library: String| (library.trim_start_matches('/').to_owned(), PathBuf::from(library));
+    let libraries = libraries(&String::from_utf8_lossy(&listing));
+    Ok(libraries.into_iter().map(place).collect())
 }
 
 /// Unpacks the packages of another architecture.
@@ -76,8 +84,11 @@ fn sysroot(cache: &Cache, arch: &str) -> Result<PathBuf, XtaskError> {
     Ok(target)
 }
 
-/// Finds everything that a program of another root loads, by the names that its ELF file and those of its libraries give.
-fn closure(root: &Path, program: &Path) -> Result<Vec<(String, PathBuf)>, XtaskError> {
+/// Finds everything that a program of another root loads: place on the board and file, by the names that its ELF file and those of its libraries give.
+///
+/// # Errors
+/// Something that it names is not in the root.
+pub fn closure(root: &Path, program: &Path) -> Result<Vec<(String, PathBuf)>, XtaskError> {
     let mut found: Vec<(String, PathBuf)> = Vec::new();
     let mut open = vec![program.to_owned()];
     while let Some(file) = open.pop() {

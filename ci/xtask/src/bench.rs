@@ -1,0 +1,107 @@
+//! `cargo xtask bench`: what an event costs, in guest instructions, beside other tools and a module in C.
+//!
+//! In: [`ROWS`]. Out: a table on stdout, and as `docs/benchmarks.md`. Invariant: what could not be measured is shown as such, with what the tool
+//! said; a figure that misses its target fails the task.
+
+use std::fmt::Write;
+
+use crate::bench_guest::{self, Image};
+use crate::bench_rows::{ROWS, Row};
+use crate::bench_table::{self, Results};
+use crate::board::Board;
+use crate::cache::{self, Cache};
+use crate::command::capture;
+use crate::error::XtaskError;
+use crate::guest::{self, Guest};
+use crate::{agent, build, setup, step, terminal};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// ktap's module, and all it is compared with.
+    Kmod,
+    /// Only what it is compared with.
+    Peers,
+}
+
+/// Runs the task.
+pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
+    let board = Board::load(cache, guest::BOARD)?;
+    if subject == Subject::Kmod {
+        build::run(cache)?;
+    } else {
+        step::run(cache, setup::STEPS)?;
+    }
+    let (kernel, _) = board.fetch_kernel(cache)?;
+    let mut image = Image::new(cache)?;
+    image.put("bench/getppid_cost", &bench_guest::program(cache, "getppid_cost")?)?;
+    image.put("bench/floor.ko", &bench_guest::floor(cache, &kernel)?)?;
+    bench_guest::add_peers(cache, &mut image)?;
+    if subject == Subject::Kmod {
+        add_ktap(cache, board, &mut image)?;
+    }
+    image.bytes("bench/plan", plan(subject).as_bytes());
+    let initramfs = cache.path("bench/initramfs.cpio");
+    image.write(&initramfs)?;
+    terminal::talk("measuring in the guest");
+    let said = bench_guest::boot(&kernel, &initramfs)?;
+    let results = Results::read(&said);
+    let table = bench_table::table(&results, &kernel.release);
+    terminal::result(&table);
+    if subject == Subject::Kmod {
+        cache::write_changed(
+            &cache.checkout("docs/benchmarks.md"),
+            bench_table::page(&results, &kernel.release).as_bytes(),
+            0o644,
+        )?;
+        results.verdict()?;
+    }
+    Ok(())
+}
+
+/// Adds host, agent and module: the session that is measured is a whole one, inside the guest.
+fn add_ktap(cache: &Cache, board: Board, image: &mut Image) -> Result<(), XtaskError> {
+    image.own_program("usr/bin/ktap-host", &build::ktap_host_path(cache))?;
+    image.put("usr/bin/ktap-agent", &agent::path(cache, "x86_64"))?;
+    image.put("bench/boards/local.toml", &cache.checkout("boards/local.toml"))?;
+    let mut host = Guest::of(cache, board).ktap_host();
+    let built = capture(host.args(["kmod", "build", "--board", guest::BOARD]))?;
+    let path = String::from_utf8_lossy(&built).trim().to_owned();
+    image.put("bench/ktapvm.ko", path.as_ref())
+}
+
+/// Writes the guest's shell commands: one for each row and tool.
+fn plan(subject: Subject) -> String {
+    let mut plan = String::new();
+    let mut measure = |row: &str, tool: &str, command: &str| {
+        let _ = writeln!(plan, "measure '{row}' {tool} {command}");
+    };
+    measure("untraced", "none", "$B");
+    let mut scripts = String::new();
+    for (index, row) in ROWS.iter().enumerate() {
+        if let (Some(script), Subject::Kmod) = (row.ktap, subject) {
+            let _ = writeln!(scripts, "cat >/tmp/{index}.kp <<'KTAP'\n{script}\nKTAP");
+            measure(row.name, "ktap", &format!("ktap /tmp/{index}.kp"));
+        }
+        peers(row, &mut measure);
+    }
+    measure("untraced", "again", "$B");
+    let insert = if subject == Subject::Kmod {
+        "insmod /bench/ktapvm.ko\n"
+    } else {
+        ""
+    };
+    format!("{scripts}{insert}{plan}")
+}
+
+fn peers(row: &Row, measure: &mut impl FnMut(&str, &str, &str)) {
+    if let Some(work) = row.floor {
+        measure(row.name, "floor", &format!("floor {work}"));
+    }
+    if let Some(program) = row.bpftrace {
+        measure(row.name, "bpftrace", &format!("bpftrace -q -e '{program}' -c \"$B\""));
+    }
+    for peer in row.peers {
+        measure(row.name, peer.tool, peer.command);
+    }
+}

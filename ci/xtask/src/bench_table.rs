@@ -1,0 +1,160 @@
+//! What was measured, as a table.
+//!
+//! In: the guest's console. Out: [`Results`], and their text. Invariant: the untraced program is measured first and last; if the two differ, that
+//! is shown.
+
+use std::fmt::Write;
+
+use crate::bench_rows::ROWS;
+use crate::error::XtaskError;
+
+/// Calls in a batch of the measured program.
+const CALLS: f64 = 5000.0;
+
+/// The columns.
+const TOOLS: &[&str] = &["floor", "ktap", "bpftrace", "perf", "ftrace"];
+
+/// What the guest said.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// Row, tool, instructions of a call.
+    figures: Vec<(String, String, f64)>,
+    /// What went wrong: row, tool, words.
+    notes: Vec<(String, String, String)>,
+}
+
+impl Results {
+    /// Reads the lines that `ci/qemu/bench/rc` writes.
+    pub fn read(said: &str) -> Self {
+        let mut results = Self::default();
+        for line in said.lines() {
+            let words: Vec<&str> = line.split('|').collect();
+            match words.as_slice() {
+                ["BENCH", row, tool, least, _] => {
+                    if let Ok(least) = least.parse::<f64>() {
+                        let figure = ((*row).to_owned(), (*tool).to_owned(), least / CALLS);
+                        results.figures.push(figure);
+                    }
+                }
+                ["FAILED" | "NOTE", row, tool, rest @ ..] => {
+                    results
+                        .notes
+                        .push(((*row).to_owned(), (*tool).to_owned(), rest.join("|")));
+                }
+                ["DMESG", rest @ ..] => results.notes.push(("kernel".into(), "log".into(), rest.join("|"))),
+                _ => {}
+            }
+        }
+        results
+    }
+
+    fn figure(&self, row: &str, tool: &str) -> Option<f64> {
+        let found = self.figures.iter().find(|(r, t, _)| r == row && t == tool);
+        found.map(|(_, _, figure)| *figure)
+    }
+
+    /// Returns what an event costs more than none.
+    fn cost(&self, row: &str, tool: &str) -> Option<f64> {
+        Some(self.figure(row, tool)? - self.figure("untraced", "none")?)
+    }
+
+    /// An error if a row misses its target or was not measured.
+    pub fn verdict(&self) -> Result<(), XtaskError> {
+        let missed = |target: u32, name: &str| self.cost(name, "ktap").is_none_or(|cost| cost > f64::from(target));
+        let missed = ROWS
+            .iter()
+            .filter(|row| row.target.is_some_and(|target| missed(target, row.name)));
+        let names: Vec<&str> = missed.map(|row| row.name).collect();
+        if names.is_empty() {
+            Ok(())
+        } else {
+            Err(XtaskError::BadFile {
+                place: "benchmark".into(),
+                problem: format!("the targets of these rows are missed: {}", names.join(", ")),
+            })
+        }
+    }
+}
+
+/// Makes the table.
+pub fn table(results: &Results, release: &str) -> String {
+    let mut text = format!("Guest instructions an event, kernel {release}; an untraced getppid(2) takes ");
+    let untraced = |tool| {
+        results
+            .figure("untraced", tool)
+            .map_or("?".into(), |figure| format!("{figure:.2}"))
+    };
+    let _ = writeln!(
+        text,
+        "{} (again at the end: {}).\n",
+        untraced("none"),
+        untraced("again")
+    );
+    let _ = write!(text, "| {:<32} | target | ok   |", "work");
+    for tool in TOOLS {
+        let _ = write!(text, " {tool:>8} |");
+    }
+    let _ = write!(text, "\n|{}|--------|------|", "-".repeat(34));
+    for _ in TOOLS {
+        text.push_str("---------:|");
+    }
+    text.push('\n');
+    for row in ROWS {
+        let cost = results.cost(row.name, "ktap");
+        let target = row.target.map_or(String::new(), |target| target.to_string());
+        let verdict = match (row.target, cost) {
+            (Some(target), Some(cost)) if cost <= f64::from(target) => "pass",
+            (Some(_), Some(_)) => "MISS",
+            _ => "",
+        };
+        let _ = write!(text, "| {:<32} | {target:>6} | {verdict:<4} |", row.name);
+        for tool in TOOLS {
+            let shown = results
+                .cost(row.name, tool)
+                .map_or("-".into(), |cost| format!("{cost:.0}"));
+            let _ = write!(text, " {shown:>8} |");
+        }
+        text.push('\n');
+    }
+    for (row, tool, words) in &results.notes {
+        let _ = write!(text, "\n{row}, {tool}: {words}");
+    }
+    text
+}
+
+/// Makes the page of the documentation.
+pub fn page(results: &Results, release: &str) -> String {
+    format!(
+        "# What an event costs\n\n\
+         Written by `cargo xtask bench kmod`. The guest runs one CPU whose clock counts instructions (QEMU's `-icount`), so the figures are the\n\
+         same on every machine. A row's figure is the least of 11 batches of 5000 getppid(2) calls, traced minus untraced; every tool traces all\n\
+         processes. `floor` is a kernel module in C that does the row's work by hand; bpftrace and perf are Debian's.\n\
+         Instructions are not time: they understate traps and cache misses, and rank tools that work alike.\n\n{}\n",
+        table(results, release)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_is_traced_minus_untraced() {
+        let said = "BENCH|untraced|none|1500000|1\nnoise\nBENCH|count|ktap|2500000|1\nFAILED|count|perf|no| such\n";
+        let results = Results::read(said);
+        assert_eq!(results.cost("count", "ktap"), Some(200.0));
+        assert_eq!(results.cost("count", "perf"), None);
+        let table = table(&results, "6.1");
+        assert!(
+            table.contains("| count                            |    220 | pass |"),
+            "{table}"
+        );
+        assert!(table.contains("count, perf: no| such"), "{table}");
+    }
+
+    #[test]
+    fn what_was_not_measured_misses_its_target() {
+        let problem = Results::read("BENCH|untraced|none|1500000|1\n").verdict().unwrap_err();
+        assert!(problem.to_string().contains("kprobe count"), "{problem}");
+    }
+}
