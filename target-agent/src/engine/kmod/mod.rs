@@ -11,6 +11,8 @@ pub mod filter;
 pub mod insert;
 pub mod kinds;
 pub mod load;
+#[cfg(test)]
+mod mock;
 pub mod pack;
 pub mod perf_names;
 pub mod point;

@@ -5,7 +5,8 @@
 use alloc::vec::Vec;
 
 use ktap_bytecode::builtin::Builtin;
-use ktap_bytecode::code::{CodeRef, ConstKind, Function};
+use ktap_bytecode::code::{CodeRef, ConstKind, Field, FieldKind, Function};
+use ktap_bytecode::event::EventMember;
 use ktap_bytecode::op::{Op, Word};
 
 /// What may be asked of an event.
@@ -126,7 +127,10 @@ fn of_function(code: &CodeRef<'_>, function: &Function) -> Uses {
         let event = |register: u8| function.params > 0 && register == 0;
         match word.op() {
             Some(Op::EvField) => reads(word.d() as usize),
-            Some(Op::Member) => reads(c as usize),
+            Some(Op::Member) => {
+                reads(c as usize);
+                uses.record |= code.fields.get(c as usize).is_some_and(is_method);
+            }
             Some(Op::CallBuiltin) => uses.record |= Builtin::from_number(c).is_some_and(takes_record),
             Some(Op::Call | Op::TailCall) => uses.calls = true,
             // It goes elsewhere, where it may be printed or asked.
@@ -138,6 +142,12 @@ fn of_function(code: &CodeRef<'_>, function: &Function) -> Uses {
         }
     }
     uses
+}
+
+/// True for a member that is a method over the record, in a function whose argument nobody knows to be the event.
+fn is_method(field: &Field) -> bool {
+    let methods = [EventMember::ToString as u16, EventMember::Field as u16];
+    field.kind == FieldKind::Member as u8 && methods.contains(&field.number)
 }
 
 fn takes_record(builtin: Builtin) -> bool {

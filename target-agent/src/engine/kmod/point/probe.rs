@@ -2,7 +2,6 @@
 //!
 //! In: [`Probed`]. Out: a probe in place. Invariant: without a use for its record a probe takes none.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use ktap_bytecode::fetch::FetchArg;
@@ -57,7 +56,7 @@ pub(super) fn put(planner: &mut Planner<'_>, probed: &Probed<'_>) -> Result<u32,
                 Untaken::NoSymbol => RefusalCode::NoSuchTarget,
                 Untaken::Unknown => RefusalCode::BadFetch,
             };
-            refuse(Stage::Attach, code, planner.site as i64, &arg.to_string())
+            refuse(Stage::Attach, code, planner.site as i64, &arg.name)
         };
         fetched.add(arg, &mut pool).map_err(failed)?;
     }
