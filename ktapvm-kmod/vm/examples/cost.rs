@@ -417,7 +417,10 @@ fn counted(row: &Row, count: usize) -> u64 {
         .output()
         .expect("valgrind is there");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let collected = text.split("Collected :").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let collected = text
+        .split("Collected :")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
     match collected.and_then(|number| number.parse().ok()) {
         Some(number) if output.status.success() => number,
         _ => panic!("{}: {text}", row.name),

@@ -20,13 +20,44 @@ use crate::value::{Tag, Value};
 /// Calls that count as one backward jump, so that recursion in main has an end and ktap's deep tail calls have none.
 const CALLS_PER_LOOP: u32 = 64;
 
+/// The builtins of events, a bit each.
+const EVENT_ONLY: u64 = {
+    let (mut bits, mut i) = (0, 0);
+    while i < Builtin::ALL.len() {
+        let builtin = Builtin::ALL[i];
+        assert!((builtin as u8) < 64);
+        if matches!(builtin.context(), Context::Event) {
+            bits |= 1 << builtin as u8;
+        }
+        i += 1;
+    }
+    bits
+};
+
 impl<H: Host> Run<'_, '_, H> {
     /// Sets the run at the start of a closure (main for none), its parameter the event.
+    #[inline(always)]
     pub(crate) fn start(&mut self, closure: u32) -> Ran<()> {
-        self.set_slot(0, if self.handler { Value::EVENT } else { Value::NIL });
-        let function = self.function(closure)?;
-        let given = usize::from(self.handler && self.host.in_event() && function.params >= 1);
-        self.enter(closure, &function, 0, given)
+        let Some(function) = self.vm.code.functions.get(self.vm.function_of(closure)) else {
+            return Err(Trap::CallType.into());
+        };
+        let regs = function.regs as usize;
+        // Nobody passes varargs here: a function that takes them finds none.
+        if regs > self.slots() {
+            return Err(Trap::StackOverflow.into());
+        }
+        self.charge(function.len as usize)?;
+        for register in 0..function.regs {
+            self.window.set(register, Value::NIL);
+        }
+        if function.params >= 1 && self.handler && self.host.in_event() {
+            self.window.set(0, Value::EVENT);
+        }
+        self.regs = regs;
+        self.closure = closure;
+        self.pc = function.start as usize;
+        self.top = regs;
+        Ok(())
     }
 
     fn function(&self, closure: u32) -> Ran<Function> {
@@ -71,14 +102,14 @@ impl<H: Host> Run<'_, '_, H> {
                 self.set_slot(first.wrapping_add(varargs).wrapping_add(i), moved);
             }
         }
-        self.base = first.wrapping_add(varargs);
-        for i in given.min(params)..regs {
-            self.set_slot(self.base.wrapping_add(i), Value::NIL);
+        self.charge(function.len as usize)?;
+        self.set_base(first.wrapping_add(varargs))?;
+        for register in given.min(params) as u8..function.regs {
+            self.window.set(register, Value::NIL);
         }
         self.regs = regs;
         self.varargs = varargs;
         self.closure = closure;
-        self.function = self.vm.function_of(closure);
         self.pc = function.start as usize;
         self.top = self.base.wrapping_add(regs);
         Ok(())
@@ -169,11 +200,11 @@ impl<H: Host> Run<'_, '_, H> {
         self.depth = depth;
         let record = self.record_word(depth);
         self.pc = self.region.low(record) as usize;
-        self.base = self.region.high(record) as usize;
+        self.set_base(self.region.high(record) as usize)?;
         self.closure = self.region.low(record.wrapping_add(1));
         self.varargs = self.region.high(record.wrapping_add(1)) as usize;
-        self.function = self.vm.function_of(self.closure);
-        self.regs = self.vm.code.functions.get(self.function).map_or(0, |f| f.regs as usize);
+        let function = self.vm.function_of(self.closure);
+        self.regs = self.vm.code.functions.get(function).map_or(0, |f| f.regs as usize);
         let call = self
             .vm
             .code
@@ -240,7 +271,7 @@ impl<H: Host> Run<'_, '_, H> {
         self.calls = self.calls.wrapping_add(1);
         if self.calls >= CALLS_PER_LOOP {
             self.calls = 0;
-            self.count_loop()?;
+            self.count_loop(0)?;
         }
         Ok(())
     }
@@ -259,7 +290,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Calls a builtin with `given` arguments from slot `first` on.
     pub(crate) fn builtin(&mut self, builtin: Builtin, first: usize, given: usize) -> Ran<Value> {
-        if builtin.context() == Context::Event {
+        if EVENT_ONLY >> (builtin as u8 & 63) & 1 == 1 {
             self.need_event()?;
         }
         builtin::call(self, builtin, Args { first, count: given })

@@ -1,6 +1,7 @@
 //! The interpreter's loop: one arm per op.
 //!
-//! In: a run that stands at a function's start. Out: its end. Invariant: every op burns fuel, every backward jump a loop.
+//! In: a run that stands at a function's start. Out: its end. Invariant: every function entered burns fuel for all its words and every backward
+//! jump for those it jumps over, so that no more words run than fuel was burnt; every backward jump counts as a loop.
 
 use core::cmp::Ordering;
 
@@ -9,6 +10,7 @@ use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::trap::Trap;
 
 use crate::arith::{binary, quick};
+use crate::builtin;
 use crate::closure;
 use crate::host::Host;
 use crate::run::{Ran, Run, Stop};
@@ -16,219 +18,244 @@ use crate::value::{Tag, Value};
 
 impl<H: Host> Run<'_, '_, H> {
     /// Runs to the end.
+    ///
+    /// The arms here are those of ops that handlers are made of; [`Run::rare`] has the others, so that the way to these is short.
+    #[inline(always)]
     pub(crate) fn go(&mut self) -> Ran<()> {
         let code = self.vm.code.code;
-        loop {
-            // The verifier proves that code does not run off its end; nothing happens beyond it.
-            let Some(&word) = code.get(self.pc) else { return Ok(()) };
-            self.pc = self.pc.wrapping_add(1);
-            match self.fuel.checked_sub(1) {
-                Some(left) => self.fuel = left,
-                None => return Err(self.out_of_fuel()),
-            }
-            let Some(op) = word.op() else {
-                return Err(Trap::Unsupported.into());
+        // Both are kept at hand; `self` has them while an op is at work that looks at them or moves them.
+        let mut pc = self.pc;
+        let mut window = self.window;
+        /// The value of a step; a trap ends the run at the op that made it.
+        macro_rules! ran {
+            ($step:expr) => {
+                match $step {
+                    Ok(value) => value,
+                    Err(stop) => break Err(stop),
+                }
             };
+        }
+        macro_rules! jump {
+            ($word:expr) => {{
+                let by = $word.sd() as isize;
+                if by < 0 {
+                    ran!(self.count_loop(by.unsigned_abs()));
+                }
+                pc = pc.wrapping_add_signed(by);
+            }};
+        }
+        let ended = loop {
+            // The verifier proves that code does not run off its end; nothing happens beyond it.
+            let Some(&word) = code.get(pc) else { break Ok(()) };
+            pc = pc.wrapping_add(1);
+            let Some(op) = word.op() else {
+                break Err(Trap::Unsupported.into());
+            };
+            let (a, b, c) = (word.a(), word.b(), word.c());
             match op {
-                Op::Nop => {}
-                Op::Move => self.set(word.a(), self.r(word.b())),
-                Op::LoadK => self.set(word.a(), self.vm.constant(word.d() as usize)),
-                Op::LoadI => self.set(word.a(), Value::int(word.sd() as i64)),
-                Op::LoadNil => {
-                    let first = self.base.wrapping_add(word.a() as usize);
-                    for i in 0..word.b() as usize {
-                        self.set_slot(first.wrapping_add(i), Value::NIL);
-                    }
-                }
-                Op::LoadBool => self.set(word.a(), Value::boolean(word.b() != 0)),
-                Op::GGet => {
-                    let value = self.variable(self.global_slot(word.d()))?;
-                    self.set(word.a(), value);
-                }
-                Op::GSet => self.set_variable(self.global_slot(word.d()), self.r(word.a()))?,
-                Op::GAdd => self.add_variable(self.global_slot(word.d()), self.r(word.a()))?,
-                Op::CellNew => self.set(word.a(), self.new_cell(self.r(word.b()))?),
-                Op::CellGet => {
-                    let value = self.variable(self.cell_slot(self.r(word.b()))?)?;
-                    self.set(word.a(), value);
-                }
-                Op::CellSet => self.set_variable(self.cell_slot(self.r(word.a()))?, self.r(word.b()))?,
-                Op::CellAdd => self.add_variable(self.cell_slot(self.r(word.a()))?, self.r(word.b()))?,
+                Op::Move => window.set(a, window.get(b)),
+                Op::LoadK => window.set(a, self.vm.constant(word.d() as usize)),
+                Op::LoadI => window.set(a, Value::int(word.sd() as i64)),
+                Op::GGet => window.set(a, ran!(self.global(word.d()))),
+                Op::GAdd => ran!(self.add_global(word.d(), window.get(a))),
+                Op::GInc => ran!(self.add_global(word.d(), Value::int(a as i64))),
                 Op::UpGet => {
-                    let value = self.variable(self.upvalue_slot(word.b())?)?;
-                    self.set(word.a(), value);
+                    let slot = ran!(self.upvalue_slot(b));
+                    window.set(a, ran!(self.variable(slot)));
                 }
-                Op::UpSet => self.set_variable(self.upvalue_slot(word.b())?, self.r(word.a()))?,
-                Op::UpAdd => self.add_variable(self.upvalue_slot(word.b())?, self.r(word.a()))?,
-                Op::UpCell => self.set(word.a(), self.upvalue(word.b())),
-                Op::Closure => self.closure(word)?,
-                Op::NewTable | Op::NewCounts => {
-                    self.set(word.a(), self.new_table(word.b() as usize, word.c() as usize)?)
-                }
-                Op::TGet => {
-                    let value = self.table_get(self.r(word.b()), self.r(word.c()))?;
-                    self.set(word.a(), value);
-                }
-                Op::TGetK => {
-                    let value = self.table_get(self.r(word.b()), self.vm.constant(word.c() as usize))?;
-                    self.set(word.a(), value);
-                }
-                Op::TSet => self.table_set(self.r(word.a()), self.r(word.b()), self.r(word.c()))?,
-                Op::TSetK => self.table_set(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
-                Op::TAdd => self.table_add(self.r(word.a()), self.r(word.b()), self.r(word.c()))?,
-                Op::TAddK => self.table_add(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
-                Op::TInc => self.table_add(self.r(word.a()), self.r(word.b()), Value::int(word.c() as i64))?,
-                Op::TIncK => {
-                    let key = self.vm.constant(word.b() as usize);
-                    self.table_add(self.r(word.a()), key, Value::int(word.c() as i64))?;
-                }
-                Op::GInc => self.add_variable(self.global_slot(word.d()), Value::int(word.a() as i64))?,
-                Op::UpInc => self.add_variable(self.upvalue_slot(word.b())?, Value::int(word.a() as i64))?,
-                Op::TAgg => self.table_aggregate(self.r(word.a()), self.r(word.b()), self.r(word.c()))?,
-                Op::TList => self.table_list(word)?,
-                Op::Member => {
-                    let value = self.member(self.r(word.b()), word.c() as u16)?;
-                    self.set(word.a(), value);
-                }
-                Op::EvField => {
-                    let value = self.event_field(word.d())?;
-                    self.set(word.a(), value);
-                }
-                Op::Add => self.set(
-                    word.a(),
-                    quick(Op::Add, self.r(word.b()), self.r(word.c()), i64::wrapping_add)?,
-                ),
-                Op::Sub => self.set(
-                    word.a(),
-                    quick(Op::Sub, self.r(word.b()), self.r(word.c()), i64::wrapping_sub)?,
-                ),
-                Op::Mul => self.set(
-                    word.a(),
-                    quick(Op::Mul, self.r(word.b()), self.r(word.c()), i64::wrapping_mul)?,
-                ),
-                Op::Div | Op::Mod | Op::BAnd | Op::BOr | Op::BXor | Op::Shl | Op::Shr => {
-                    self.set(word.a(), binary(op, self.r(word.b()), self.r(word.c()))?);
-                }
-                Op::AddK => self.set(
-                    word.a(),
-                    quick(
+                Op::TGet => window.set(a, ran!(self.table_get(window.get(b), window.get(c)))),
+                Op::TGetK => window.set(a, ran!(self.table_get(window.get(b), self.vm.constant(c as usize)))),
+                Op::TSet => ran!(self.table_set(window.get(a), window.get(b), window.get(c))),
+                Op::TAdd => ran!(self.table_add(window.get(a), window.get(b), window.get(c))),
+                Op::TInc => ran!(self.table_add(window.get(a), window.get(b), Value::int(c as i64))),
+                Op::TAgg => ran!(self.table_aggregate(window.get(a), window.get(b), window.get(c))),
+                Op::EvField => window.set(a, ran!(self.event_field(word.d()))),
+                Op::Add => window.set(a, ran!(quick(Op::Add, window.get(b), window.get(c), i64::wrapping_add))),
+                Op::Sub => window.set(a, ran!(quick(Op::Sub, window.get(b), window.get(c), i64::wrapping_sub))),
+                Op::AddK => window.set(
+                    a,
+                    ran!(quick(
                         Op::Add,
-                        self.r(word.b()),
-                        self.vm.constant(word.c() as usize),
-                        i64::wrapping_add,
-                    )?,
+                        window.get(b),
+                        self.vm.constant(c as usize),
+                        i64::wrapping_add
+                    )),
                 ),
-                Op::SubK => self.set(
-                    word.a(),
-                    quick(
+                Op::SubK => window.set(
+                    a,
+                    ran!(quick(
                         Op::Sub,
-                        self.r(word.b()),
-                        self.vm.constant(word.c() as usize),
-                        i64::wrapping_sub,
-                    )?,
+                        window.get(b),
+                        self.vm.constant(c as usize),
+                        i64::wrapping_sub
+                    )),
                 ),
-                Op::MulK => self.set(
-                    word.a(),
-                    quick(
-                        Op::Mul,
-                        self.r(word.b()),
-                        self.vm.constant(word.c() as usize),
-                        i64::wrapping_mul,
-                    )?,
-                ),
-                Op::DivK | Op::ModK => {
-                    self.set(
-                        word.a(),
-                        binary(op, self.r(word.b()), self.vm.constant(word.c() as usize))?,
-                    );
-                }
-                Op::Neg => self.set(word.a(), binary(Op::Sub, Value::int(0), self.r(word.b()))?),
-                Op::BNot => self.set(word.a(), binary(Op::BXor, self.r(word.b()), Value::int(-1))?),
-                Op::Not => self.set(word.a(), Value::boolean(!self.r(word.b()).truth())),
-                Op::Concat => {
-                    let value = self.concat(self.base.wrapping_add(word.b() as usize), word.c() as usize)?;
-                    self.set(word.a(), value);
-                }
-                Op::Eq => self.set(
-                    word.a(),
-                    Value::boolean(self.equals(self.r(word.b()), self.r(word.c()))),
-                ),
-                Op::Ne => self.set(
-                    word.a(),
-                    Value::boolean(!self.equals(self.r(word.b()), self.r(word.c()))),
-                ),
-                Op::Lt => {
-                    let order = self.order(self.r(word.b()), self.r(word.c()))?;
-                    self.set(word.a(), Value::boolean(order == Ordering::Less));
-                }
-                Op::Le => {
-                    let order = self.order(self.r(word.b()), self.r(word.c()))?;
-                    self.set(word.a(), Value::boolean(order != Ordering::Greater));
-                }
+                Op::Eq => window.set(a, Value::boolean(self.equals(window.get(b), window.get(c)))),
                 Op::EqK => {
-                    let equal = self.equals(self.r(word.b()), self.vm.constant(word.c() as usize));
-                    self.set(word.a(), Value::boolean(equal));
+                    let equal = self.equals(window.get(b), self.vm.constant(c as usize));
+                    window.set(a, Value::boolean(equal));
                 }
                 Op::LtK | Op::LeK | Op::GtK | Op::GeK => {
-                    let order = self.order(self.r(word.b()), self.vm.constant(word.c() as usize))?;
+                    let order = ran!(self.order(window.get(b), self.vm.constant(c as usize)));
                     let holds = match op {
                         Op::LtK => order == Ordering::Less,
                         Op::LeK => order != Ordering::Greater,
                         Op::GtK => order == Ordering::Greater,
                         _ => order != Ordering::Less,
                     };
-                    self.set(word.a(), Value::boolean(holds));
+                    window.set(a, Value::boolean(holds));
                 }
-                Op::Jmp => self.jump(word)?,
+                Op::Jmp => jump!(word),
                 Op::JmpT => {
-                    if self.r(word.a()).truth() {
-                        self.jump(word)?;
+                    if window.get(a).truth() {
+                        jump!(word);
                     }
                 }
                 Op::JmpF => {
-                    if !self.r(word.a()).truth() {
-                        self.jump(word)?;
+                    if !window.get(a).truth() {
+                        jump!(word);
                     }
                 }
-                Op::ForPrep => self.for_prepare(word)?,
-                Op::ForLoop => self.for_loop(word)?,
-                Op::Next => self.next(word)?,
-                Op::Call => self.call(word)?,
-                Op::TailCall => {
-                    if self.tail_call(word)? {
-                        return Ok(());
+                Op::ForLoop => {
+                    if ran!(self.for_loop(a)) {
+                        jump!(word);
                     }
                 }
                 Op::CallBuiltin => {
-                    let first = self.base.wrapping_add(word.a() as usize).wrapping_add(1);
-                    let given = self.counted(word.b(), first);
-                    let builtin = Builtin::from_number(word.c()).ok_or(Trap::CallType)?;
-                    let value = self.builtin(builtin, first, given)?;
-                    self.top_used();
-                    self.set(word.a(), value);
+                    let value = match c {
+                        c if c == Builtin::Pid as u8 => Value::int(self.host.pid() as i64),
+                        c if c == Builtin::Tid as u8 => Value::int(self.host.tid() as i64),
+                        c if c == Builtin::Nsecs as u8 => Value::int(self.host.time_ns() as i64),
+                        c if c == Builtin::Execname as u8 => ran!(builtin::execname(self)),
+                        _ => ran!(self.call_builtin(word)),
+                    };
+                    window.set(a, value);
                 }
-                Op::Return => {
-                    let first = self.base.wrapping_add(word.a() as usize);
-                    if self.ret(first, self.counted(word.b(), first))? {
-                        return Ok(());
+                Op::Return0 if self.depth == 0 => break Ok(()),
+                _ => {
+                    self.pc = pc;
+                    let ended = self.rare(op, word);
+                    pc = self.pc;
+                    window = self.window;
+                    if ran!(ended) {
+                        break Ok(());
                     }
                 }
-                Op::Return0 => {
-                    if self.ret(self.base, 0)? {
-                        return Ok(());
-                    }
-                }
-                Op::Vararg => self.vararg(word.a(), word.b())?,
-                Op::Attach => self.attach(word)?,
             }
-        }
+        };
+        self.pc = pc;
+        ended
     }
 
-    #[inline(always)]
+    /// Executes an op that has no arm in [`Run::go`]; true if the run has ended with it.
+    #[inline(never)]
+    fn rare(&mut self, op: Op, word: Word) -> Ran<bool> {
+        match op {
+            Op::LoadNil => {
+                let first = self.base.wrapping_add(word.a() as usize);
+                for i in 0..word.b() as usize {
+                    self.set_slot(first.wrapping_add(i), Value::NIL);
+                }
+            }
+            Op::LoadBool => self.set(word.a(), Value::boolean(word.b() != 0)),
+            Op::GSet => self.set_variable(self.global_slot(word.d()), self.r(word.a()))?,
+            Op::CellNew => self.set(word.a(), self.new_cell(self.r(word.b()))?),
+            Op::CellGet => {
+                let value = self.variable(self.cell_slot(self.r(word.b()))?)?;
+                self.set(word.a(), value);
+            }
+            Op::CellSet => self.set_variable(self.cell_slot(self.r(word.a()))?, self.r(word.b()))?,
+            Op::CellAdd => self.add_variable(self.cell_slot(self.r(word.a()))?, self.r(word.b()))?,
+            Op::UpSet => self.set_variable(self.upvalue_slot(word.b())?, self.r(word.a()))?,
+            Op::UpAdd => self.add_variable(self.upvalue_slot(word.b())?, self.r(word.a()))?,
+            Op::UpInc => self.add_variable(self.upvalue_slot(word.b())?, Value::int(word.a() as i64))?,
+            Op::UpCell => self.set(word.a(), self.upvalue(word.b())),
+            Op::Closure => self.closure(word)?,
+            Op::NewTable => self.set(word.a(), self.new_table(word.b() as usize, word.c() as usize)?),
+            Op::NewCounts => self.set(word.a(), self.new_counts(word.b() as usize, word.c() as usize)?),
+            Op::TSetK => self.table_set(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
+            Op::TAddK => self.table_add(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
+            Op::TIncK => {
+                let key = self.vm.constant(word.b() as usize);
+                self.table_add(self.r(word.a()), key, Value::int(word.c() as i64))?;
+            }
+            Op::TList => self.table_list(word)?,
+            Op::Member => {
+                let value = self.member(self.r(word.b()), word.c() as u16)?;
+                self.set(word.a(), value);
+            }
+            Op::Mul => self.set(
+                word.a(),
+                quick(Op::Mul, self.r(word.b()), self.r(word.c()), i64::wrapping_mul)?,
+            ),
+            Op::MulK => self.set(
+                word.a(),
+                quick(
+                    Op::Mul,
+                    self.r(word.b()),
+                    self.vm.constant(word.c() as usize),
+                    i64::wrapping_mul,
+                )?,
+            ),
+            Op::Div | Op::Mod | Op::BAnd | Op::BOr | Op::BXor | Op::Shl | Op::Shr => {
+                self.set(word.a(), binary(op, self.r(word.b()), self.r(word.c()))?);
+            }
+            Op::DivK | Op::ModK => {
+                self.set(
+                    word.a(),
+                    binary(op, self.r(word.b()), self.vm.constant(word.c() as usize))?,
+                );
+            }
+            Op::Neg => self.set(word.a(), binary(Op::Sub, Value::int(0), self.r(word.b()))?),
+            Op::BNot => self.set(word.a(), binary(Op::BXor, self.r(word.b()), Value::int(-1))?),
+            Op::Not => self.set(word.a(), Value::boolean(!self.r(word.b()).truth())),
+            Op::Concat => {
+                let value = self.concat(self.base.wrapping_add(word.b() as usize), word.c() as usize)?;
+                self.set(word.a(), value);
+            }
+            Op::Ne => self.set(
+                word.a(),
+                Value::boolean(!self.equals(self.r(word.b()), self.r(word.c()))),
+            ),
+            Op::Lt => {
+                let order = self.order(self.r(word.b()), self.r(word.c()))?;
+                self.set(word.a(), Value::boolean(order == Ordering::Less));
+            }
+            Op::Le => {
+                let order = self.order(self.r(word.b()), self.r(word.c()))?;
+                self.set(word.a(), Value::boolean(order != Ordering::Greater));
+            }
+            Op::ForPrep => self.for_prepare(word)?,
+            Op::Next => self.next(word)?,
+            Op::Call => self.call(word)?,
+            Op::TailCall => return self.tail_call(word),
+            Op::Return => {
+                let first = self.base.wrapping_add(word.a() as usize);
+                return self.ret(first, self.counted(word.b(), first));
+            }
+            Op::Return0 => return self.ret(self.base, 0),
+            Op::Vararg => self.vararg(word.a(), word.b())?,
+            Op::Attach => self.attach(word)?,
+            // The ops of `go`.
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// `CallBuiltin` in general.
+    fn call_builtin(&mut self, word: Word) -> Ran<Value> {
+        let first = self.base.wrapping_add(word.a() as usize).wrapping_add(1);
+        let given = self.counted(word.b(), first);
+        let builtin = Builtin::from_number(word.c()).ok_or(Trap::CallType)?;
+        let value = self.builtin(builtin, first, given)?;
+        self.top_used();
+        Ok(value)
+    }
+
     fn jump(&mut self, word: Word) -> Ran<()> {
         let by = word.sd() as isize;
         if by < 0 {
-            self.count_loop()?;
+            self.count_loop(by.unsigned_abs())?;
         }
         self.pc = self.pc.wrapping_add_signed(by);
         Ok(())
@@ -250,23 +277,23 @@ impl<H: Host> Run<'_, '_, H> {
         self.jump(word)
     }
 
+    /// One step of a numeric loop; true if it goes on.
     #[inline(always)]
-    fn for_loop(&mut self, word: Word) -> Ran<()> {
-        let a = word.a();
+    fn for_loop(&mut self, a: u8) -> Ran<bool> {
         let (index, to, step) = (self.r(a), self.r(a.wrapping_add(1)), self.r(a.wrapping_add(2)));
         let (Some(index), Some(to), Some(step)) = (index.as_int(), to.as_int(), step.as_int()) else {
             return Err(Trap::ForStep.into());
         };
         // A step beyond the numbers there are is a step beyond the limit.
         let Some(index) = index.checked_add(step) else {
-            return Ok(());
+            return Ok(false);
         };
-        if if step > 0 { index <= to } else { index >= to } {
+        let goes_on = if step > 0 { index <= to } else { index >= to };
+        if goes_on {
             self.set(a, Value::int(index));
             self.set(a.wrapping_add(3), Value::int(index));
-            return self.jump(word);
         }
-        Ok(())
+        Ok(goes_on)
     }
 
     fn next(&mut self, word: Word) -> Ran<()> {

@@ -39,7 +39,7 @@ pub trait Host {
     fn cpu(&self) -> u32;
     /// CPUs online.
     fn num_cpus(&self) -> u32;
-    /// The task's command name, without NUL.
+    /// The task's command name, without NUL. `buf` is zeros, and stays so behind the name.
     fn execname<'b>(&self, buf: &'b mut [u8; ktap_bytecode::limits::COMM_LEN]) -> &'b [u8];
     /// `uname -m`.
     fn arch(&self) -> &[u8];

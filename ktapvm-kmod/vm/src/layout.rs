@@ -3,8 +3,8 @@
 //! In: limits, code, frames. Out: [`Layout`]. Invariant: parts follow one another without overlap.
 //!
 //! ```text
-//! control | globals | constants | attached | intern buckets | frame 0 .. frame n-1 | heap
-//! frame: epoch, - | call records (2 words each) | registers (2 words each, plus a margin) | scratch | record buffer
+//! control | globals | steady marks | constants | attached | intern buckets | frame 0 .. frame n-1 | heap
+//! frame: epoch, - | names | call records (2 words each) | registers (2 words each, plus a margin) | scratch | record buffer
 //! ```
 
 use ktap_bytecode::code::CodeRef;
@@ -12,6 +12,10 @@ use ktap_bytecode::limits::{Limits, MAX_ATTACHED, MAX_RECORD};
 
 /// Register slots behind the last usable one: an 8-bit register number from any base stays inside the frame.
 pub(crate) const MARGIN: usize = 256;
+/// Command names a frame remembers; a power of two.
+pub(crate) const NAMES: usize = 8;
+/// Words of one: the name (2), the handle of its string or 0, -.
+pub(crate) const NAME_WORDS: usize = 4;
 /// Words of a call record.
 pub(crate) const RECORD_WORDS: usize = 2;
 /// The heap is never smaller than this, words.
@@ -46,6 +50,7 @@ pub(crate) mod control {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(crate) globals: usize,
+    pub(crate) steady: usize,
     pub(crate) consts: usize,
     pub(crate) attached: usize,
     pub(crate) intern: usize,
@@ -54,6 +59,7 @@ pub(crate) struct Layout {
     pub(crate) frames: usize,
     pub(crate) frame_count: usize,
     pub(crate) frame_words: usize,
+    pub(crate) names: usize,
     pub(crate) records: usize,
     pub(crate) registers: usize,
     pub(crate) scratch: usize,
@@ -70,11 +76,13 @@ impl Layout {
         // One bucket for each 64 words of budget: a small string takes 8.
         let buckets = (budget / 64).next_power_of_two().clamp(64, 1 << 16);
         let globals = control::WORDS;
-        let consts = globals.saturating_add((code.globals as usize).saturating_mul(2));
+        let steady = globals.saturating_add((code.globals as usize).saturating_mul(2));
+        let consts = steady.saturating_add(code.globals as usize);
         let attached = consts.saturating_add(code.consts.len().saturating_mul(2));
         let intern = attached.saturating_add(MAX_ATTACHED);
         let first = intern.saturating_add(buckets);
-        let records = 2;
+        let names = 2;
+        let records = names + NAMES * NAME_WORDS;
         let registers = (limits.call_depth as usize)
             .saturating_mul(RECORD_WORDS)
             .saturating_add(records);
@@ -86,6 +94,7 @@ impl Layout {
         let heap = first.saturating_add(frame_words.saturating_mul(frames));
         Layout {
             globals,
+            steady,
             consts,
             attached,
             intern,
@@ -93,6 +102,7 @@ impl Layout {
             frames: first,
             frame_count: frames,
             frame_words,
+            names,
             records,
             registers,
             scratch,
@@ -109,7 +119,8 @@ impl Layout {
     }
 
     /// First word of a frame.
+    #[inline(always)]
     pub(crate) fn frame(&self, index: usize) -> usize {
-        self.frames.saturating_add(self.frame_words.saturating_mul(index))
+        self.frames.wrapping_add(self.frame_words.wrapping_mul(index))
     }
 }

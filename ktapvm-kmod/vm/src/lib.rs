@@ -16,6 +16,7 @@ pub mod host;
 mod keyed;
 mod layout;
 mod lock;
+mod names;
 mod object;
 #[allow(unsafe_code)]
 mod region;
@@ -28,5 +29,6 @@ mod string;
 mod table;
 mod value;
 mod vm;
+mod window;
 
 pub use vm::{Counters, LoadError, Outcome, Vm};

@@ -17,33 +17,55 @@ pub(crate) struct Guard<'a, H: Host> {
     word: &'a AtomicU64,
     host: &'a H,
     irq: u64,
+    /// What the word is while this guard holds it.
+    held: u64,
 }
 
 impl<H: Host> Drop for Guard<'_, H> {
+    #[inline(always)]
     fn drop(&mut self) {
-        self.word
-            .store(self.word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        self.word.store(self.held.wrapping_add(1), Ordering::Release);
         self.host.lock_exit(self.irq);
     }
 }
 
 /// Takes the lock at word `at`.
+#[inline(always)]
 pub(crate) fn lock<'a, H: Host>(region: &Region<'a>, at: usize, host: &'a H) -> Result<Guard<'a, H>, Busy> {
     let word = region.atomic(at).ok_or(Busy)?;
     let irq = host.lock_enter();
+    let seen = word.load(Ordering::Relaxed);
+    if seen & 1 == 0 {
+        if let Some(guard) = try_take(word, host, irq, seen) {
+            return Ok(guard);
+        }
+    }
+    contended(word, host, irq)
+}
+
+/// Takes the lock if its word is still `seen`, which is even.
+#[inline(always)]
+fn try_take<'a, H: Host>(word: &'a AtomicU64, host: &'a H, irq: u64, seen: u64) -> Option<Guard<'a, H>> {
+    let held = seen.wrapping_add(1);
+    word.compare_exchange(seen, held, Ordering::Acquire, Ordering::Relaxed)
+        .ok()?;
+    // Readers without the lock must see it odd before they can see anything written under it.
+    fence(Ordering::Release);
+    Some(Guard { word, host, irq, held })
+}
+
+/// Waits for the lock; in NMI context, where its holder may be the one that was interrupted, gives up.
+#[cold]
+#[inline(never)]
+fn contended<'a, H: Host>(word: &'a AtomicU64, host: &'a H, irq: u64) -> Result<Guard<'a, H>, Busy> {
     let patient = !host.in_nmi();
     loop {
         let seen = word.load(Ordering::Relaxed);
-        if seen & 1 == 0
-            && word
-                .compare_exchange_weak(seen, seen.wrapping_add(1), Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
-        {
-            // Readers without the lock must see it odd before they can see anything written under it.
-            fence(Ordering::Release);
-            return Ok(Guard { word, host, irq });
-        }
-        if !patient && seen & 1 == 1 {
+        if seen & 1 == 0 {
+            if let Some(guard) = try_take(word, host, irq, seen) {
+                return Ok(guard);
+            }
+        } else if !patient {
             host.lock_exit(irq);
             return Err(Busy);
         }

@@ -9,7 +9,7 @@
 //!
 //! Second word of an object: next waiting in the low half (handle, 0 for none), next of the same intern bucket in the high.
 
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::{Ordering, compiler_fence, fence};
 
 use crate::heap::{Block, Heap};
 use crate::layout::{Layout, control};
@@ -32,17 +32,15 @@ pub(crate) struct Objects<'p> {
 }
 
 impl<'p> Objects<'p> {
-    /// A frame begins: what it can reach from now on stays until it leaves. False if it runs already.
-    pub(crate) fn enter(&self, frame: usize) -> bool {
-        let region = self.heap.region;
-        let Some(word) = region.atomic(self.layout.frame(frame)) else {
-            return false;
-        };
-        let Some(epoch) = region.atomic(control::EPOCH) else {
+    /// The frame whose epoch word is at `place` begins: what it can reach from now on stays until it leaves. False if it runs already.
+    #[inline(always)]
+    pub(crate) fn enter(&self, place: usize) -> bool {
+        let region = &self.heap.region;
+        let Some(word) = region.atomic(place) else {
             return false;
         };
         // Odd words are running frames. An epoch that is old when it gets seen only holds the others back.
-        let running = epoch.load(Ordering::SeqCst) << 1 | 1;
+        let running = region.control(control::EPOCH).load(Ordering::SeqCst) << 1 | 1;
         if word.load(Ordering::Relaxed) != 0
             || word
                 .compare_exchange(0, running, Ordering::SeqCst, Ordering::Relaxed)
@@ -50,7 +48,13 @@ impl<'p> Objects<'p> {
         {
             return false;
         }
-        fence(Ordering::SeqCst);
+        // Whoever frees either sees this frame run, or this frame sees nothing of what it unlinked. A locked instruction of x86 orders all that
+        // comes before and after it; elsewhere this takes a fence, the other side of the one in `advance`.
+        if cfg!(not(target_arch = "x86_64")) {
+            fence(Ordering::SeqCst);
+        } else {
+            compiler_fence(Ordering::SeqCst);
+        }
         true
     }
 
@@ -62,16 +66,18 @@ impl<'p> Objects<'p> {
         }
     }
 
-    /// A frame ends.
-    pub(crate) fn leave(&self, frame: usize) {
-        if let Some(word) = self.heap.region.atomic(self.layout.frame(frame)) {
+    /// The frame whose epoch word is at `place` ends.
+    #[inline(always)]
+    pub(crate) fn leave(&self, place: usize) {
+        if let Some(word) = self.heap.region.atomic(place) {
             word.store(0, Ordering::Release);
         }
     }
 
     /// True if something waits to be freed.
+    #[inline(always)]
     pub(crate) fn any_waiting(&self) -> bool {
-        self.heap.region.get(control::WAITING_COUNT) != 0
+        self.heap.region.control(control::WAITING_COUNT).load(Ordering::Relaxed) != 0
     }
 
     /// Makes a new object wait: it has no reference from the heap yet.

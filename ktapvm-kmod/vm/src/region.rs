@@ -6,6 +6,11 @@
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::layout::control;
+
+/// Words of as many registers as an operand can name.
+pub(crate) const WINDOW: usize = 512;
+
 /// Reads and writes of one region.
 #[derive(Clone, Copy)]
 pub(crate) struct Region<'p> {
@@ -15,16 +20,26 @@ pub(crate) struct Region<'p> {
 
 impl<'p> Region<'p> {
     /// Takes a region over; its words are 0.
-    pub(crate) fn new(memory: &'p mut [u64]) -> Region<'p> {
+    pub(crate) fn new(memory: &'p mut [u64]) -> Option<Region<'p>> {
         let len = memory.len();
+        if len < control::WORDS {
+            return None;
+        }
         let start = memory.as_mut_ptr().cast::<AtomicU64>();
         // SAFETY: AtomicU64 has the size of u64 and, on every target this crate is built for, its alignment (checked
         // below); the exclusive borrow is given up for 'p, so that all later access goes through these atomics.
         let words = unsafe { core::slice::from_raw_parts(start, len) };
-        Region {
+        Some(Region {
             words,
             owner: PhantomData,
-        }
+        })
+    }
+
+    /// Returns a word of the control part.
+    #[inline(always)]
+    pub(crate) fn control(&self, at: usize) -> &'p AtomicU64 {
+        // SAFETY: `new` takes no region without a whole control part, and the mask keeps the index inside it.
+        unsafe { self.words.get_unchecked(at & (control::WORDS - 1)) }
     }
 
     /// Returns the number of words.
@@ -70,6 +85,12 @@ impl<'p> Region<'p> {
         let (first, second) = unsafe { (self.words.get_unchecked(at), self.words.get_unchecked(at + 1)) };
         first.store(value.0, Ordering::Relaxed);
         second.store(value.1, Ordering::Relaxed);
+    }
+
+    /// Returns the words of the 256 registers from the word `at` on, nothing if they are not all inside the region.
+    #[inline(always)]
+    pub(crate) fn window(&self, at: usize) -> Option<&'p [AtomicU64; WINDOW]> {
+        self.words.get(at..)?.first_chunk()
     }
 
     /// Returns the low half of the word at `at`.
@@ -127,4 +148,5 @@ impl<'p> Region<'p> {
     }
 }
 
+const _: () = assert!(control::WORDS.is_power_of_two());
 const _: () = assert!(align_of::<AtomicU64>() <= 8 && size_of::<AtomicU64>() == 8);

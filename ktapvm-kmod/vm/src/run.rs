@@ -15,6 +15,7 @@ use crate::stat::{self, Aggregate};
 use crate::string;
 use crate::value::{Kind, Tag, Value};
 use crate::vm::Vm;
+use crate::window::Window;
 
 /// Why a run stops before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,11 @@ pub(crate) struct Run<'r, 'p, H: Host> {
     pub(crate) host: &'r H,
     pub(crate) region: Region<'p>,
     /// The frame's first word.
-    frame: usize,
+    pub(crate) frame: usize,
     /// The word of register slot 0.
     pub(crate) registers: usize,
+    /// The running function's registers.
+    pub(crate) window: Window<'p>,
     /// The slot of the running function's register 0.
     pub(crate) base: usize,
     /// The slot after the last of "up to top".
@@ -64,12 +67,8 @@ pub(crate) struct Run<'r, 'p, H: Host> {
     pub(crate) pc: usize,
     /// The running closure, 0 for main.
     pub(crate) closure: u32,
-    /// The running function.
-    pub(crate) function: usize,
     /// Calls to return from.
     pub(crate) depth: usize,
-    /// The scratch arena's first word.
-    pub(crate) scratch: usize,
     /// Scratch words in use.
     pub(crate) scratch_used: usize,
     /// The frame's number.
@@ -78,7 +77,7 @@ pub(crate) struct Run<'r, 'p, H: Host> {
     pub(crate) waiting_mark: u64,
     /// Heap words in use that do so.
     pub(crate) used_mark: u64,
-    /// Ops left.
+    /// Words of code that may still run, in steps of functions and loops.
     pub(crate) fuel: u64,
     /// Backward jumps left.
     pub(crate) loops: u64,
@@ -90,26 +89,28 @@ pub(crate) struct Run<'r, 'p, H: Host> {
 }
 
 impl<'r, 'p, H: Host> Run<'r, 'p, H> {
-    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame_number: usize, probe: u16, handler: bool) -> Self {
+    /// Makes the run of a frame; nothing if there is no such frame.
+    #[inline(always)]
+    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame_number: usize, probe: u16, handler: bool) -> Option<Self> {
         let layout = &vm.objects.layout;
         let frame = layout.frame(frame_number);
+        let registers = frame.wrapping_add(layout.registers);
         // Handlers of the end run once and in no event: they are bounded as main is.
         let unbounded = !handler || vm.ended();
-        Run {
+        Some(Run {
             vm,
             host,
             region: vm.objects.heap.region,
             frame,
-            registers: frame.wrapping_add(layout.registers),
+            registers,
+            window: Window::new(&vm.objects.heap.region, registers)?,
             base: 0,
             top: 0,
             regs: 0,
             varargs: 0,
             pc: 0,
             closure: 0,
-            function: 0,
             depth: 0,
-            scratch: frame.wrapping_add(layout.scratch),
             scratch_used: 0,
             frame_number,
             waiting_mark: 256,
@@ -119,12 +120,34 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
             calls: 0,
             handler,
             probe: if handler { probe } else { MAIN_PROBE },
+        })
+    }
+
+    /// Sets where the running function's registers are.
+    #[inline(always)]
+    pub(crate) fn set_base(&mut self, base: usize) -> Ran<()> {
+        let at = self.registers.wrapping_add(base.wrapping_mul(2));
+        match Window::new(&self.region, at) {
+            Some(window) if base <= self.slots() => {
+                self.base = base;
+                self.window = window;
+                Ok(())
+            }
+            _ => Err(Trap::StackOverflow.into()),
         }
     }
 
     /// The function and the word of code being executed.
     pub(crate) fn place(&self) -> (u16, u32) {
-        (self.function as u16, (self.pc as u32).saturating_sub(1))
+        (
+            self.vm.function_of(self.closure) as u16,
+            (self.pc as u32).saturating_sub(1),
+        )
+    }
+
+    /// The scratch arena's first word.
+    pub(crate) fn scratch(&self) -> usize {
+        self.frame.wrapping_add(self.vm.objects.layout.scratch)
     }
 
     /// Register slots this run may use.
@@ -150,13 +173,13 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
     /// The value of a register.
     #[inline(always)]
     pub(crate) fn r(&self, register: u8) -> Value {
-        self.slot(self.base.wrapping_add(register as usize))
+        self.window.get(register)
     }
 
     /// Sets a register.
     #[inline(always)]
     pub(crate) fn set(&self, register: u8, value: Value) {
-        self.set_slot(self.base.wrapping_add(register as usize), value);
+        self.window.set(register, value);
     }
 
     /// The word of a call record.
@@ -165,7 +188,8 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
         first.wrapping_add(depth.wrapping_mul(crate::layout::RECORD_WORDS))
     }
 
-    /// Burns fuel for work that is more than an op's.
+    /// Burns fuel: at the start of a function and at a backward jump for the words that may run from there, and for work that is more than an op's.
+    #[inline(always)]
     pub(crate) fn charge(&mut self, amount: usize) -> Ran<()> {
         match self.fuel.checked_sub(amount as u64) {
             Some(left) => {
@@ -176,12 +200,15 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
         }
     }
 
+    #[cold]
     pub(crate) fn out_of_fuel(&self) -> Stop {
         Stop::Trap(Trap::OutOfFuel, self.vm.limits.fuel as i64)
     }
 
     /// Counts a backward jump, which is a safe point.
-    pub(crate) fn count_loop(&mut self) -> Ran<()> {
+    #[inline(always)]
+    pub(crate) fn count_loop(&mut self, words: usize) -> Ran<()> {
+        self.charge(words)?;
         match self.loops.checked_sub(1) {
             Some(left) => {
                 self.loops = left;

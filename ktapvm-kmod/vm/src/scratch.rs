@@ -22,7 +22,7 @@ impl<H: Host> Run<'_, '_, H> {
                 return Err(Stop::Trap(Trap::ScratchFull, self.vm.limits.scratch as i64));
             }
         }
-        let at = self.scratch.wrapping_add(self.scratch_used);
+        let at = self.scratch().wrapping_add(self.scratch_used);
         self.scratch_used = self.scratch_used.wrapping_add(words);
         self.region.set(at, words as u64);
         Ok(at.wrapping_add(1))
@@ -30,7 +30,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Moves what slots refer to together.
     fn squeeze(&mut self) -> Ran<()> {
-        let (start, end) = (self.scratch, self.scratch.wrapping_add(self.scratch_used));
+        let (start, end) = (self.scratch(), self.scratch().wrapping_add(self.scratch_used));
         self.charge(self.scratch_used.saturating_add(self.live_slots()) / 8)?;
         for slot in 0..self.live_slots() {
             if let Some(item) = self.item_of(self.slot(slot)) {
@@ -78,7 +78,7 @@ impl<H: Host> Run<'_, '_, H> {
     /// The header of the item a value refers to.
     fn item_of(&self, value: Value) -> Option<usize> {
         let item = (value.payload as usize).wrapping_sub(1);
-        let inside = item.wrapping_sub(self.scratch) < self.scratch_used;
+        let inside = item.wrapping_sub(self.scratch()) < self.scratch_used;
         ((value.is(Tag::Temp) || value.is(Tag::Snapshot)) && inside).then_some(item)
     }
 }

@@ -3,6 +3,8 @@
 //! In: values of any life. Out: values; shared data only ever holds retained ones. Invariant: an update is one step under the
 //! lock, and a lock is given back whatever happens.
 
+use core::sync::atomic::Ordering;
+
 use ktap_bytecode::trap::Trap;
 
 use crate::heap::{Block, NoMemory};
@@ -287,6 +289,11 @@ impl<'p, H: Host> Run<'_, 'p, H> {
         Ok(Value::new(Tag::Table, 0, handle as u64))
     }
 
+    /// A new table that handlers only add to.
+    pub(crate) fn new_counts(&self, list: usize, keyed: usize) -> Ran<Value> {
+        self.new_table(list, keyed)
+    }
+
     /// A new cell.
     pub(crate) fn new_cell(&self, value: Value) -> Ran<Value> {
         let value = self.retained(value)?;
@@ -336,7 +343,44 @@ impl<'p, H: Host> Run<'_, 'p, H> {
         Ok(())
     }
 
+    /// The value of a global.
+    #[inline(always)]
+    pub(crate) fn global(&mut self, global: u16) -> Ran<Value> {
+        let slot = self.global_slot(global);
+        if self.is_steady(global) {
+            let value = table::value_at(self.objects(), slot);
+            if !value.is(Tag::Stat) {
+                return Ok(value);
+            }
+        }
+        self.variable(slot)
+    }
+
+    /// Adds to a global as one step.
+    #[inline(always)]
+    pub(crate) fn add_global(&mut self, global: u16, n: Value) -> Ran<()> {
+        let slot = self.global_slot(global);
+        if self.is_steady(global)
+            && let Some(n) = n.as_int()
+            && self.region.low(slot) == Tag::Int as u32
+            && let Some(number) = self.region.atomic(slot.wrapping_add(1))
+        {
+            // It is a number and nobody sets it any more, so that it stays one.
+            number.fetch_add(n as u64, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.add_variable(slot, n)
+    }
+
+    /// True if a global is only ever added to from now on: main is over and no other function sets it.
+    #[inline(always)]
+    fn is_steady(&self, global: u16) -> bool {
+        let at = self.objects().layout.steady.wrapping_add(global as usize);
+        self.region.get(at) == 1
+    }
+
     /// The variable's place of a global.
+    #[inline(always)]
     pub(crate) fn global_slot(&self, global: u16) -> usize {
         // The verifier proves the index; a wrong one must only not name a lock.
         let global = if global < self.vm.code.globals { global } else { 0 };

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use ktap_bytecode::code::{CodeRef, Const, ConstKind};
 use ktap_bytecode::limits::{Limits, MAX_ATTACHED};
+use ktap_bytecode::op::Op;
 use ktap_bytecode::record::MAIN_PROBE;
 use ktap_bytecode::trap::{Fault, Trap};
 use ktap_bytecode::verify::Verified;
@@ -58,6 +59,9 @@ pub struct Counters {
     pub lost: u64,
 }
 
+/// In the word of an attachment: its handler does nothing.
+const EMPTY: u64 = 1 << 16;
+
 /// A loaded program.
 pub struct Vm<'p> {
     pub(crate) code: CodeRef<'p>,
@@ -88,7 +92,7 @@ impl<'p> Vm<'p> {
         let memory = region
             .get_mut(..layout.words())
             .ok_or(LoadError::RegionTooSmall(layout.words()))?;
-        let region = Region::new(memory);
+        let region = Region::new(memory).ok_or(LoadError::RegionTooSmall(layout.words()))?;
         let objects = Objects {
             heap: Heap::new(region, &layout),
             layout,
@@ -135,46 +139,91 @@ impl<'p> Vm<'p> {
     /// # Errors
     /// The trap that stopped it.
     pub fn run_main<H: Host>(&self, host: &H, frame: usize) -> Result<Outcome, Fault> {
-        self.run(host, frame, 0, MAIN_PROBE, false)
+        let ended = self.run(host, frame, 0, MAIN_PROBE, false);
+        self.steady();
+        ended
     }
 
-    /// Runs the handler of an attachment in a frame; one that declares a parameter gets the event.
+    /// Main is over: globals that no other function sets are never set again.
+    fn steady(&self) {
+        let (region, steady) = (self.objects.heap.region, self.objects.layout.steady);
+        let globals = steady..steady.wrapping_add(self.code.globals as usize);
+        globals.clone().for_each(|mark| region.set(mark, 2));
+        // Functions lie one after another, main first.
+        let main = self.code.functions.first();
+        let main = main.map_or(0, |main| main.start.wrapping_add(main.len));
+        for word in self.code.code.iter().skip(main as usize) {
+            if word.op() == Some(Op::GSet) {
+                region.set(steady.wrapping_add(word.d() as usize), 0);
+            }
+        }
+        for mark in globals {
+            if region.get(mark) == 2 {
+                region.set(mark, 1);
+            }
+        }
+    }
+
+    /// Runs the handler of an attachment in a frame; one that declares a parameter gets the event. Main is over by now.
     ///
     /// A busy frame, memory or locks that are not to be had skip the run and are counted.
     ///
     /// # Errors
     /// The trap that stopped it.
+    #[inline(always)]
     pub fn run_attached<H: Host>(&self, host: &H, frame: usize, attached: u16) -> Result<Outcome, Fault> {
         let entry = self.attachment(attached);
-        let handle = (entry >> 32) as u32;
-        if handle == 0 {
+        if entry >> 32 == 0 || entry & EMPTY != 0 {
             return Ok(Outcome::Done);
         }
-        self.run(host, frame, handle, attached, true)
+        self.run_handler(host, frame, (entry >> 32) as u32, attached)
     }
 
+    #[inline(never)]
+    fn run_handler<H: Host>(&self, host: &H, frame: usize, closure: u32, attached: u16) -> Result<Outcome, Fault> {
+        self.run(host, frame, closure, attached, true)
+    }
+
+    #[inline(always)]
     fn run<H: Host>(&self, host: &H, frame: usize, closure: u32, probe: u16, handler: bool) -> Result<Outcome, Fault> {
-        if frame >= self.objects.layout.frame_count || !self.objects.enter(frame) {
+        let layout = &self.objects.layout;
+        let place = layout.frame(frame);
+        if frame >= layout.frame_count || !self.objects.enter(place) {
             self.count(control::RECURSION);
             return Ok(Outcome::Done);
         }
-        let mut run = Run::new(self, host, frame, probe, handler);
-        let ended = run.start(closure).and_then(|()| run.go());
-        let place = run.place();
-        self.objects.leave(frame);
-        self.collect_some(host);
+        let Some(mut run) = Run::new(self, host, frame, probe, handler) else {
+            return Ok(Outcome::Done);
+        };
+        let ended = match run.start(closure) {
+            Ok(()) => run.go(),
+            Err(stop) => Err(stop),
+        };
+        self.objects.leave(place);
+        if self.objects.any_waiting() {
+            self.collect_some(host);
+        }
         match ended {
             Ok(()) => Ok(Outcome::Done),
-            Err(Stop::Exit(status)) => Ok(Outcome::Exit(status)),
-            Err(Stop::Trap(Trap::OutOfMemory, _)) if handler => {
+            Err(stop) => self.stopped(stop, run.place(), handler),
+        }
+    }
+
+    /// What a stopped run comes to.
+    #[cold]
+    #[inline(never)]
+    fn stopped(&self, stop: Stop, place: (u16, u32), handler: bool) -> Result<Outcome, Fault> {
+        match stop {
+            Stop::Exit(status) => Ok(Outcome::Exit(status)),
+            Stop::Trap(Trap::OutOfMemory, _) if handler => {
                 self.count(control::OUT_OF_MEMORY);
                 Ok(Outcome::Done)
             }
-            Err(Stop::Trap(Trap::LockTimeout, _)) if handler => {
+            Stop::Trap(Trap::LockTimeout, _) if handler => {
                 self.count(control::BUSY);
                 Ok(Outcome::Done)
             }
-            Err(Stop::Trap(trap, detail)) => {
+            Stop::Trap(trap, detail) => {
                 let (function, pc) = place;
                 Err(Fault {
                     trap,
@@ -186,9 +235,11 @@ impl<'p> Vm<'p> {
         }
     }
 
-    /// Frees some garbage if there is any and nobody else is at the heap.
+    /// Frees some garbage if nobody else is at the heap.
+    #[cold]
+    #[inline(never)]
     fn collect_some<H: Host>(&self, host: &H) {
-        if !self.objects.any_waiting() || host.in_nmi() {
+        if host.in_nmi() {
             return;
         }
         if let Ok(_guard) = crate::lock::lock(&self.objects.heap.region, string::LOCK, host) {
@@ -204,7 +255,7 @@ impl<'p> Vm<'p> {
 
     /// True after [`Vm::end_phase`].
     pub(crate) fn ended(&self) -> bool {
-        self.objects.heap.region.get(control::ENDED) != 0
+        self.objects.heap.region.control(control::ENDED).load(Ordering::Relaxed) != 0
     }
 
     /// Returns how many attachments main made.
@@ -221,9 +272,10 @@ impl<'p> Vm<'p> {
         }
     }
 
-    /// The word of an attachment: probe site in the low half, handle of the handler in the high; 0 if there is none.
+    /// The word of an attachment: probe site in the low 16 bits, [`EMPTY`], handle of the handler in the high half; 0 if there is none.
+    #[inline(always)]
     fn attachment(&self, attached: u16) -> u64 {
-        if attached >= self.attached_count() {
+        if attached as usize >= MAX_ATTACHED {
             return 0;
         }
         self.objects
@@ -240,9 +292,21 @@ impl<'p> Vm<'p> {
         }
         let region = &self.objects.heap.region;
         let at = self.objects.layout.attached.wrapping_add(count as usize);
-        region.set(at, probe as u64 | (handler as u64) << 32);
+        let empty = if self.is_empty(handler) { EMPTY } else { 0 };
+        region.set(at, probe as u64 | empty | (handler as u64) << 32);
         region.set(control::ATTACHED, count.wrapping_add(1) as u64);
         Some(count)
+    }
+
+    /// True for a function that does nothing.
+    fn is_empty(&self, closure: u32) -> bool {
+        let start = self
+            .code
+            .functions
+            .get(self.function_of(closure))
+            .map(|f| f.start as usize);
+        let first = start.and_then(|start| self.code.code.get(start));
+        first.and_then(|word| word.op()) == Some(Op::Return0)
     }
 
     /// Returns what was dropped so far.
@@ -291,6 +355,7 @@ impl<'p> Vm<'p> {
     }
 
     /// The function of a closure handle; main for none.
+    #[inline(always)]
     pub(crate) fn function_of(&self, closure: u32) -> usize {
         if closure == 0 {
             0

@@ -259,6 +259,7 @@ fn globals_cells_and_upvalues() {
         &[
             ad(Op::LoadI, 0, 1),
             abc(Op::UpAdd, 0, 0, 0),
+            abc(Op::UpInc, 0, 0, 0),
             abc(Op::UpGet, 1, 0, 0),
             abc(Op::UpSet, 1, 0, 0),
             abc(Op::UpCell, 2, 0, 0),
@@ -629,6 +630,30 @@ fn attaches_only_from_main() {
         shows(&mut b, &[ad(Op::LoadI, 1, 1), ad(Op::Attach, 1, probe)]),
         "BadHandler 0 at 1"
     );
+}
+
+#[test]
+fn counts() {
+    let mut b = Build::new();
+    let key = b.str("k");
+    let code = [
+        abc(Op::NewCounts, 1, 0, 0),
+        ad(Op::LoadI, 2, 3),
+        abc(Op::TInc, 1, 2, 200),
+        abc(Op::TInc, 1, 2, 55),
+        abc(Op::TIncK, 1, key, 7),
+        abc(Op::TGet, 3, 1, 2),
+        abc(Op::TGetK, 4, 1, key),
+        ad(Op::GInc, 9, 3),
+        ad(Op::GInc, 255, 3),
+        ad(Op::GGet, 5, 3),
+        print(2, 3),
+    ];
+    assert_eq!(shows(&mut b, &code), "Print([Int(255), Int(7), Int(264)])");
+    let code = [abc(Op::NewCounts, 1, 0, 0), abc(Op::TInc, 1, 2, 1)];
+    assert_eq!(main_shows(&code), "NilKey 0 at 1");
+    let code = [abc(Op::LoadBool, 1, 1, 0), ad(Op::GSet, 1, 0), ad(Op::GInc, 1, 0)];
+    assert_eq!(main_shows(&code), "AddType 0 at 2");
 }
 
 /// Every op occurs in this file: a new op comes with its row.

@@ -13,6 +13,8 @@ mod string;
 mod table;
 mod task;
 
+pub(crate) use task::execname;
+
 use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::trap::Trap;
 
@@ -82,7 +84,7 @@ pub(crate) fn call<H: Host>(run: &mut Run<'_, '_, H>, builtin: Builtin, args: Ar
         Builtin::Tid => task::tid(run),
         Builtin::Uid => task::uid(run),
         Builtin::Cpu => task::cpu(run),
-        Builtin::Execname => task::execname(run),
+        Builtin::Execname => execname(run),
         Builtin::NumCpus => task::num_cpus(run),
         Builtin::Arch => task::arch(run),
         Builtin::KernelV => task::kernel_v(run),

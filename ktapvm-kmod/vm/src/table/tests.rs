@@ -35,7 +35,7 @@ fn on_a_heap(test: impl FnOnce(&Objects<'_>)) {
     let layout = Layout::new(&limits, &code, 1);
     let mut memory = std::vec![0u64; layout.words()];
     let objects = Objects {
-        heap: Heap::new(Region::new(&mut memory), &layout),
+        heap: Heap::new(Region::new(&mut memory).expect("a whole region"), &layout),
         layout,
     };
     objects.heap.format();
