@@ -10,6 +10,7 @@ use ktap_link::message::Question;
 use ktap_symbols::elf::Elf;
 
 use crate::client::Client;
+use crate::failure::Failure;
 use crate::ui::Ui;
 
 /// Most bytes of a file that are fetched from a board.
@@ -77,9 +78,17 @@ impl<'a> Files<'a> {
             limit: LIMIT + 1,
         };
         let bytes = self.client.ask_text(question).map_err(|failure| {
-            let (text, help) = failure.text();
+            let (text, help) = match &failure {
+                Failure::Refused(refusal) if refusal.errno != 0 => {
+                    (std::io::Error::from_raw_os_error(refusal.errno).to_string(), None)
+                }
+                _ => {
+                    let (text, help) = failure.text();
+                    (text.unwrap_or_default(), help)
+                }
+            };
             FileError {
-                text: format!("cannot read `{path}` on the board: {}", text.unwrap_or_default()),
+                text: format!("cannot read `{path}` on the board: {text}"),
                 help,
             }
         })?;

@@ -5,6 +5,7 @@
 
 mod files;
 mod programs;
+mod registers;
 
 use std::path::PathBuf;
 
@@ -35,8 +36,9 @@ impl Binding<'_> {
     /// What the board does not have, a board that hides its symbols, a broken link.
     pub fn bind(&self, program: &mut Program, client: &mut Client) -> Result<(), Failure> {
         addresses(program, client)?;
+        let arch = client.board.machine.clone();
         let files = Files::new(self.sysroot.clone(), client, self.ui);
-        programs::bind(program, files, self)
+        programs::bind(program, files, &arch, self)
     }
 }
 

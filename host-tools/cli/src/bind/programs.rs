@@ -14,16 +14,27 @@ use ktap_symbols::elf::{Elf, ElfError, Mark, MarkArg};
 
 use super::Binding;
 use super::files::{FileError, Files};
+use super::registers;
 use crate::diagnose;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
 /// Resolves all points in place.
-pub(super) fn bind(program: &mut Program, mut files: Files<'_>, binding: &Binding<'_>) -> Result<(), Failure> {
+pub(super) fn bind(
+    program: &mut Program,
+    mut files: Files<'_>,
+    arch: &str,
+    binding: &Binding<'_>,
+) -> Result<(), Failure> {
     let mut failed = false;
     for (site, probe) in program.image.probes.iter_mut().enumerate() {
         let mut points = Vec::new();
         for point in std::mem::take(&mut probe.points) {
+            if let Err(wrong) = registers::check(point.args(), arch) {
+                let text = format!("the board's processor has no register `{}`", wrong.arg);
+                show(binding, program.debug.probes.get(site), &text, Some(&wrong.help));
+                failed = true;
+            }
             if let Err(error) = one(point, &mut files, &mut points, binding.ui) {
                 show(
                     binding,
