@@ -148,7 +148,7 @@ fn module_loading() -> Result<String, String> {
 /// A lockdown is nothing a board can do, so "no" is the good answer.
 fn lockdown() -> Result<String, String> {
     match file::read_line("/sys/kernel/security/lockdown") {
-        Ok(modes) if modes.contains("[none]") => Err("off".to_string()),
+        Ok(modes) if modes.starts_with("[none]") => Err("off".to_string()),
         Ok(modes) => Ok(modes),
         Err(_) => Err("not there".to_string()),
     }

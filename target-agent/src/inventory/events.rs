@@ -56,10 +56,12 @@ pub fn all(tracefs: &Tracefs) -> Result<Vec<EventName>> {
 
 /// Returns the events of `all` that match both globs.
 pub fn matching<'a>(all: &'a [EventName], system: &str, event: &str) -> impl Iterator<Item = &'a EventName> {
-    all.iter().filter(move |name| {
-        glob::matches(system.as_bytes(), name.system.as_bytes())
-            && glob::matches(event.as_bytes(), name.event.as_bytes())
-    })
+    all.iter().filter(move |name| matches(name, system, event))
+}
+
+/// Returns true if both globs match the event.
+pub fn matches(name: &EventName, system: &str, event: &str) -> bool {
+    glob::matches(system.as_bytes(), name.system.as_bytes()) && glob::matches(event.as_bytes(), name.event.as_bytes())
 }
 
 /// Returns the kernel's id of an event.

@@ -9,13 +9,13 @@ use alloc::vec::Vec;
 use ktap_bytecode::code::CodeRef;
 use ktap_bytecode::probe::ProbePoint;
 use ktap_device::attach::{Attach, Attached, Kind, NEEDS_RECORD};
-use ktap_device::request;
+use ktap_device::request::{self, Section};
 use ktap_link::message::{Refusal, RefusalCode, Stage};
 
 use super::device::{About, Module, call};
 use super::fetch::Fetched;
 use super::filter;
-use super::pack::Pack;
+use super::pack::{Pack, put_head};
 use super::point;
 use super::sources::{Beside, Sources};
 use super::uses::Uses;
@@ -43,6 +43,8 @@ pub struct Wanted<'w> {
     pub fetched: Option<(&'w Fetched, &'w [u8])>,
     /// Where it is, for refusals.
     pub place: &'w str,
+    /// The event's id: attached by it instead if its record is asked for, or if there is no tracepoint of this name.
+    pub by_id: Option<u32>,
 }
 
 impl<'w> Wanted<'w> {
@@ -61,6 +63,7 @@ impl<'w> Wanted<'w> {
             filter: None,
             fetched: None,
             place: name,
+            by_id: None,
         }
     }
 }
@@ -85,8 +88,8 @@ pub struct Planner<'p> {
     pub breathe: &'p mut dyn FnMut() -> bool,
     /// What was left out of a glob last.
     pub left_out: Option<Refusal>,
-    /// Events (kind, id or number, filter) of the attachment in hand, so that its handler runs once for each.
-    pub events: Vec<(u16, u64, Option<String>)>,
+    /// Tracepoints (by number in the catalog) and filters of the attachment in hand, so that its handler runs once for each.
+    pub events: Vec<(usize, Option<String>)>,
 }
 
 impl Planner<'_> {
@@ -146,14 +149,19 @@ impl Planner<'_> {
         if uses.record && wanted.layout.is_some() {
             head.flags |= NEEDS_RECORD;
         }
+        let recorded = uses.record || sources.read_record() || filter::reads_record(&tests);
+        if let (Some(id), true) = (wanted.by_id, recorded) {
+            as_formatted(&mut head, id);
+        }
         head.attached = self.attached;
         let mut pack = Pack::new(size_of::<Attach>());
-        head.name = pack.list(wanted.name.as_bytes());
+        if head.kind != Kind::Tracepoint as u16 {
+            head.name = pack.list(wanted.name.as_bytes());
+        }
         head.event = pack.list(wanted.event.as_bytes());
         head.fields = pack.list(&sources.fields);
         head.own = pack.list(&sources.own);
         head.filter = pack.list(&tests);
-        let recorded = uses.record || sources.read_record() || filter::reads_record(&tests);
         if let (Some((fetched, _)), true) = (wanted.fetched, recorded) {
             head.record_len = fetched.record_len.next_multiple_of(8);
             head.fetches = pack.list(&fetched.fetches);
@@ -166,8 +174,18 @@ impl Planner<'_> {
             site: self.site,
             name: wanted.place,
         };
-        let reply: Attached = call(self.module, request::Kind::Attach, &pack.finish(&head), about)?;
-        Ok(reply.matched.max(1))
+        let mut request = pack.finish(&head);
+        let mut reply = call::<Attached>(self.module, request::Kind::Attach, &request, about);
+        if let (Err(refusal), Some(id)) = (&reply, wanted.by_id)
+            && refusal.code == RefusalCode::NoSuchTarget
+            && head.kind == Kind::RawTracepoint as u16
+        {
+            // An event that is no tracepoint, or one under another name.
+            as_formatted(&mut head, id);
+            put_head(&mut request, &head);
+            reply = call(self.module, request::Kind::Attach, &request, about);
+        }
+        Ok(reply?.matched.max(1))
     }
 
     /// Refuses a filter as the kernel does.
@@ -177,6 +195,14 @@ impl Planner<'_> {
             ..refuse(Stage::Attach, RefusalCode::BadFilter, self.site as i64, text)
         }
     }
+}
+
+/// The event's own record, by its id.
+fn as_formatted(head: &mut Attach, id: u32) {
+    head.kind = Kind::Tracepoint as u16;
+    head.config = id as u64;
+    head.format_id = id as u16;
+    head.name = Section::default();
 }
 
 /// True for what may be so for one of many.

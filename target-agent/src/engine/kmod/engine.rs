@@ -315,7 +315,6 @@ impl Engine for KmodEngine<'_> {
                 None => lost.ring.push((*site, stats.lost)),
             }
         }
-        lost.ring.sort_unstable();
         lost
     }
 

@@ -102,12 +102,18 @@ impl Log {
             let Ok(got) = self.fd.read(&mut buf) else { break };
             let text = String::from_utf8_lossy(&buf[..got]);
             let line = text.split_once(';').map_or("", |(_, text)| text).lines().next();
-            if let Some(line) = line.filter(|line| line.contains(NAME)) {
+            if let Some(line) = line.filter(|line| names_us(line)) {
                 last = line.to_string();
             }
         }
         last
     }
+}
+
+fn names_us(line: &str) -> bool {
+    line.as_bytes()
+        .windows(NAME.len())
+        .any(|piece| piece == NAME.as_bytes())
 }
 
 #[cfg(test)]

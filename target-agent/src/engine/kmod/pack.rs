@@ -50,10 +50,15 @@ impl Pack {
 
     /// Puts the head in place and returns the request.
     pub fn finish<T: Plain>(mut self, head: &T) -> Vec<u8> {
-        let head = bytes_of(head);
-        if let Some(room) = self.bytes.get_mut(..head.len()) {
-            room.copy_from_slice(head);
-        }
+        put_head(&mut self.bytes, head);
         self.bytes
+    }
+}
+
+/// Puts the head of a request in place.
+pub fn put_head<T: Plain>(request: &mut [u8], head: &T) {
+    let head = bytes_of(head);
+    if let Some(room) = request.get_mut(..head.len()) {
+        room.copy_from_slice(head);
     }
 }

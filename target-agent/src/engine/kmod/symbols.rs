@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use ktap_bytecode::glob;
 
+use crate::crc::crc32;
 use crate::inventory::tracefs::Tracefs;
 use crate::sys::file::{self, Fd};
 
@@ -72,13 +73,21 @@ pub fn number(text: &str) -> Option<u64> {
 /// Returns the functions that a glob matches and kprobes may be put on: `name`, or `module:name` for those of modules.
 pub fn functions(pattern: &str, module: Option<&str>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
+    // Of their names, to find one again.
+    let mut hashes: Vec<u32> = Vec::new();
     let mut take = |name: &str, of: Option<&str>| {
         let of = of.map(|of| of.trim_start_matches('[').trim_end_matches(']'));
         if glob::matches(pattern.as_bytes(), name.as_bytes()) && module.is_none_or(|module| of == Some(module)) {
-            found.push(match of {
+            let full = match of {
                 Some(of) => alloc::format!("{of}:{name}"),
                 None => name.to_string(),
-            });
+            };
+            // The same name may stand for several functions; the kernel finds one of them by it.
+            let hash = crc32(0, full.as_bytes());
+            if position(&found, &hashes, &full, hash).is_none() {
+                found.push(full);
+                hashes.push(hash);
+            }
         }
     };
     let traceable = Tracefs::find().map(|tracefs| alloc::format!("{}available_filter_functions", tracefs.root()));
@@ -103,17 +112,22 @@ pub fn functions(pattern: &str, module: Option<&str>) -> Vec<String> {
             true
         });
     }
-    // The same name may stand for several functions; the kernel finds one of them by it.
-    found.sort_unstable();
-    found.dedup();
     each_line("/sys/kernel/debug/kprobes/blacklist", |line| {
         let forbidden = line.split_ascii_whitespace().nth(1).unwrap_or_default();
-        if let Ok(at) = found.binary_search_by(|name| name.as_str().cmp(forbidden)) {
+        if let Some(at) = position(&found, &hashes, forbidden, crc32(0, forbidden.as_bytes())) {
             found.remove(at);
+            hashes.remove(at);
         }
         true
     });
     found
+}
+
+/// Finds a name by its hash; of some thousand names that takes no sorting and no tree.
+fn position(names: &[String], hashes: &[u32], name: &str, hash: u32) -> Option<usize> {
+    let mut same = hashes.iter().enumerate().filter(|(_, other)| **other == hash);
+    same.find(|(at, _)| names.get(*at).is_some_and(|other| other == name))
+        .map(|(at, _)| at)
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 
 use ktap_bytecode::probe::ProbePoint;
 use ktap_device::attach::Kind;
-use ktap_link::message::{Refusal, RefusalCode};
+use ktap_link::message::Refusal;
 
-use crate::engine::catalog::is_glob;
+use crate::engine::catalog::{Catalog, is_glob};
 use crate::engine::fields::Layout;
 use crate::engine::kmod::attach::{Planner, Wanted};
-use crate::engine::kmod::sources::{Sources, needs_format};
-use crate::engine::kmod::{filter, syscalls};
+use crate::engine::kmod::sources::needs_format;
+use crate::engine::kmod::syscalls;
 use crate::inventory::events::{self, EventName};
 use crate::inventory::format::{Class, Format};
 
@@ -23,94 +23,47 @@ pub(super) fn attach(planner: &mut Planner<'_>, point: &ProbePoint) -> Result<u3
     let filter = filter.as_deref().filter(|filter| !filter.trim().is_empty());
     let by_glob = is_glob(system, event);
     let mut count = 0;
-    for name in events::matching(&catalog.events, system, event) {
-        count += one(planner, name, filter, by_glob)?;
+    for (at, name) in catalog.events.iter().enumerate() {
+        let key = (at, filter.map(Into::into));
+        // Two points of one site may name the same event: its handler still runs once.
+        if events::matches(name, system, event) && !planner.events.contains(&key) {
+            planner.events.push(key);
+            count += one(planner, catalog, name, filter, by_glob)?;
+        }
     }
     Ok(count)
 }
 
-fn one(planner: &mut Planner<'_>, name: &EventName, filter: Option<&str>, by_glob: bool) -> Result<u32, Refusal> {
-    let Some(catalog) = planner.catalog else { return Ok(0) };
-    let uses = planner.uses();
-    let read = filter.is_some() || needs_format(uses, &planner.code);
+fn one(
+    planner: &mut Planner<'_>,
+    catalog: &Catalog,
+    name: &EventName,
+    filter: Option<&str>,
+    by_glob: bool,
+) -> Result<u32, Refusal> {
+    let read = filter.is_some() || needs_format(planner.uses(), &planner.code);
     let format = read.then(|| events::format(&catalog.tracefs, name).ok()).flatten();
-    let layout = format.as_ref().map(|format| Layout::bind(name, format, &planner.code));
-    let mut wanted = Wanted::new(Kind::RawTracepoint, &name.event, &name.event);
-    wanted.layout = layout.as_ref();
-    wanted.filter = filter.zip(format.as_ref());
-    let full = alloc::format!("{}:{}", name.system, name.event);
-    wanted.place = &full;
     if let (Some(text), None) = (filter, &format) {
         return Err(planner.bad_filter(text));
     }
-    let record = uses.record || reads_record(planner, &wanted)?;
-    let call = SystemCall::of(name).filter(|_| !record || format.as_ref().is_none_or(is_plain));
-    if let Some(call) = call {
+    let layout = format.as_ref().map(|format| Layout::bind(name, format, &planner.code));
+    let full = alloc::format!("{}:{}", name.system, name.event);
+    let mut wanted = Wanted::new(Kind::RawTracepoint, &name.event, &name.event);
+    wanted.layout = layout.as_ref();
+    wanted.filter = filter.zip(format.as_ref());
+    wanted.place = &full;
+    let call = SystemCall::of(name);
+    if let Some(call) = &call {
         wanted.head.kind = call.kind as u16;
         wanted.head.syscall = call.number;
         wanted.head.format_id = format.as_ref().map_or(0, |format| format.id);
         wanted.name = "";
-    } else if record {
-        as_formatted(planner, name, &mut wanted)?;
     }
-    let key = (
-        wanted.head.kind,
-        match wanted.head.kind {
-            kind if kind == Kind::Tracepoint as u16 => wanted.head.config,
-            kind if kind == Kind::RawTracepoint as u16 => raw_key(planner, name),
-            _ => wanted.head.syscall as u32 as u64,
-        },
-        filter.map(Into::into),
-    );
-    // Two points of one site may name the same event: its handler still runs once.
-    if planner.events.contains(&key) {
-        return Ok(0);
+    // The words of a system call are all there is to it, mostly.
+    if call.is_none() || !format.as_ref().is_none_or(is_plain) {
+        wanted.by_id = events::id(&catalog.tracefs, name).ok();
     }
-    planner.events.push(key);
-    match planner.put_one_of(&wanted, by_glob && wanted.head.kind != Kind::RawTracepoint as u16) {
-        // An event that is no tracepoint, or one under another name.
-        Err(refusal) if refusal.code == RefusalCode::NoSuchTarget && wanted.head.kind == Kind::RawTracepoint as u16 => {
-            as_formatted(planner, name, &mut wanted)?;
-            planner.put_one_of(&wanted, by_glob)
-        }
-        other => other,
-    }
-    .map(|count| count.min(1))
-}
-
-/// The event's own record, by its id.
-fn as_formatted(planner: &Planner<'_>, name: &EventName, wanted: &mut Wanted<'_>) -> Result<(), Refusal> {
-    wanted.head.kind = Kind::Tracepoint as u16;
-    let id = planner
-        .catalog
-        .and_then(|catalog| events::id(&catalog.tracefs, name).ok());
-    wanted.head.config = id.unwrap_or(0) as u64;
-    wanted.head.format_id = id.unwrap_or(0) as u16;
-    wanted.name = "";
-    Ok(())
-}
-
-/// True if a field asked for or the filter is in the record.
-fn reads_record(planner: &Planner<'_>, wanted: &Wanted<'_>) -> Result<bool, Refusal> {
-    let mut pool = alloc::vec::Vec::new();
-    let sources = Sources::find(
-        &planner.code,
-        planner.uses(),
-        wanted.layout,
-        wanted.event,
-        wanted.beside,
-        &mut pool,
-    );
-    let tests = match wanted.filter {
-        Some((text, format)) => filter::compile(text, format, &mut pool).map_err(|_| planner.bad_filter(text))?,
-        None => alloc::vec::Vec::new(),
-    };
-    Ok(sources.read_record() || filter::reads_record(&tests))
-}
-
-fn raw_key(planner: &Planner<'_>, name: &EventName) -> u64 {
-    let all = planner.catalog.map_or(&[][..], |catalog| &catalog.events);
-    all.iter().position(|other| other == name).unwrap_or(0) as u64
+    planner.put_one_of(&wanted, by_glob).map(|count| count.min(1))
 }
 
 /// A system call's event.
