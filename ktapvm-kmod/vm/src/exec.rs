@@ -13,6 +13,7 @@ use crate::arith::{binary, quick};
 use crate::builtin;
 use crate::closure;
 use crate::host::Host;
+use crate::number;
 use crate::run::{Ran, Run, Stop};
 use crate::value::{Tag, Value};
 
@@ -48,31 +49,27 @@ impl<H: Host> Run<'_, '_, H> {
             // The verifier proves that code does not run off its end; nothing happens beyond it.
             let Some(&word) = code.get(pc) else { break Ok(()) };
             pc = pc.wrapping_add(1);
-            let Some(op) = word.op() else {
-                break Err(Trap::Unsupported.into());
-            };
             let (a, b, c) = (word.a(), word.b(), word.c());
-            match op {
-                Op::Move => window.set(a, window.get(b)),
-                Op::LoadK => window.set(a, self.vm.constant(word.d() as usize)),
-                Op::LoadI => window.set(a, Value::int(word.sd() as i64)),
-                Op::GGet => window.set(a, ran!(self.global(word.d()))),
-                Op::GAdd => ran!(self.add_global(word.d(), window.get(a))),
-                Op::GInc => ran!(self.add_global(word.d(), Value::int(a as i64))),
-                Op::UpGet => {
+            match word.0 as u8 {
+                number::MOVE => window.set(a, window.get(b)),
+                number::LOAD_K => window.set(a, self.vm.constant(word.d() as usize)),
+                number::LOAD_I => window.set(a, Value::int(word.sd() as i64)),
+                number::G_GET => window.set(a, ran!(self.global(word.d()))),
+                number::G_ADD => ran!(self.add_global(word.d(), window.get(a))),
+                number::GINC => ran!(self.add_global(word.d(), Value::int(a as i64))),
+                number::UP_GET => {
                     let slot = ran!(self.upvalue_slot(b));
                     window.set(a, ran!(self.variable(slot)));
                 }
-                Op::TGet => window.set(a, ran!(self.table_get(window.get(b), window.get(c)))),
-                Op::TGetK => window.set(a, ran!(self.table_get(window.get(b), self.vm.constant(c as usize)))),
-                Op::TSet => ran!(self.table_set(window.get(a), window.get(b), window.get(c))),
-                Op::TAdd => ran!(self.table_add(window.get(a), window.get(b), window.get(c))),
-                Op::TInc => ran!(self.table_add(window.get(a), window.get(b), Value::int(c as i64))),
-                Op::TAgg => ran!(self.table_aggregate(window.get(a), window.get(b), window.get(c))),
-                Op::EvField => window.set(a, ran!(self.event_field(word.d()))),
-                Op::Add => window.set(a, ran!(quick(Op::Add, window.get(b), window.get(c), i64::wrapping_add))),
-                Op::Sub => window.set(a, ran!(quick(Op::Sub, window.get(b), window.get(c), i64::wrapping_sub))),
-                Op::AddK => window.set(
+                number::T_GET => window.set(a, ran!(self.table_get(window.get(b), window.get(c)))),
+                number::T_SET => ran!(self.table_set(window.get(a), window.get(b), window.get(c))),
+                number::T_ADD => ran!(self.table_add(window.get(a), window.get(b), window.get(c))),
+                number::T_INC => ran!(self.table_add(window.get(a), window.get(b), Value::int(c as i64))),
+                number::T_AGG => ran!(self.table_aggregate(window.get(a), window.get(b), window.get(c))),
+                number::EV_FIELD => window.set(a, ran!(self.event_field(word.d()))),
+                number::ADD => window.set(a, ran!(quick(Op::Add, window.get(b), window.get(c), i64::wrapping_add))),
+                number::SUB => window.set(a, ran!(quick(Op::Sub, window.get(b), window.get(c), i64::wrapping_sub))),
+                number::ADD_K => window.set(
                     a,
                     ran!(quick(
                         Op::Add,
@@ -81,7 +78,7 @@ impl<H: Host> Run<'_, '_, H> {
                         i64::wrapping_add
                     )),
                 ),
-                Op::SubK => window.set(
+                number::SUB_K => window.set(
                     a,
                     ran!(quick(
                         Op::Sub,
@@ -90,51 +87,55 @@ impl<H: Host> Run<'_, '_, H> {
                         i64::wrapping_sub
                     )),
                 ),
-                Op::Eq => window.set(a, Value::boolean(self.equals(window.get(b), window.get(c)))),
-                Op::EqK => {
+                number::EQ => window.set(a, Value::boolean(self.equals(window.get(b), window.get(c)))),
+                number::EQ_K => {
                     let equal = self.equals(window.get(b), self.vm.constant(c as usize));
                     window.set(a, Value::boolean(equal));
                 }
-                Op::LtK | Op::LeK | Op::GtK | Op::GeK => {
+                number::LT_K | number::LE_K | number::GT_K | number::GE_K => {
                     let order = ran!(self.order(window.get(b), self.vm.constant(c as usize)));
-                    let holds = match op {
-                        Op::LtK => order == Ordering::Less,
-                        Op::LeK => order != Ordering::Greater,
-                        Op::GtK => order == Ordering::Greater,
+                    let holds = match word.0 as u8 {
+                        number::LT_K => order == Ordering::Less,
+                        number::LE_K => order != Ordering::Greater,
+                        number::GT_K => order == Ordering::Greater,
                         _ => order != Ordering::Less,
                     };
                     window.set(a, Value::boolean(holds));
                 }
-                Op::Jmp => jump!(word),
-                Op::JmpT => {
+                number::JMP => jump!(word),
+                number::JMP_T => {
                     if window.get(a).truth() {
                         jump!(word);
                     }
                 }
-                Op::JmpF => {
+                number::JMP_F => {
                     if !window.get(a).truth() {
                         jump!(word);
                     }
                 }
-                Op::ForLoop => {
+                number::FOR_LOOP => {
                     if ran!(self.for_loop(a)) {
                         jump!(word);
                     }
                 }
-                Op::CallBuiltin => {
+                number::CALL_BUILTIN => {
                     let value = match c {
-                        c if c == Builtin::Pid as u8 => Value::int(self.host.pid() as i64),
-                        c if c == Builtin::Tid as u8 => Value::int(self.host.tid() as i64),
-                        c if c == Builtin::Nsecs as u8 => Value::int(self.host.time_ns() as i64),
-                        c if c == Builtin::Execname as u8 => ran!(builtin::execname(self)),
+                        number::PID => Value::int(self.host.pid() as i64),
+                        number::TID => Value::int(self.host.tid() as i64),
+                        number::LOG2 if b == 1 => {
+                            let n = window.get(a.wrapping_add(1)).as_int();
+                            Value::int(builtin::exponent(ran!(n.ok_or(builtin::wrong(0)))))
+                        }
+                        number::NSECS => Value::int(self.host.time_ns() as i64),
+                        number::EXECNAME => ran!(builtin::execname(self)),
                         _ => ran!(self.call_builtin(word)),
                     };
                     window.set(a, value);
                 }
-                Op::Return0 if self.depth == 0 => break Ok(()),
+                number::RETURN0 if self.depth == 0 => break Ok(()),
                 _ => {
                     self.pc = pc;
-                    let ended = self.rare(op, word);
+                    let ended = self.rare(word);
                     pc = self.pc;
                     window = self.window;
                     if ran!(ended) {
@@ -149,7 +150,10 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Executes an op that has no arm in [`Run::go`]; true if the run has ended with it.
     #[inline(never)]
-    fn rare(&mut self, op: Op, word: Word) -> Ran<bool> {
+    fn rare(&mut self, word: Word) -> Ran<bool> {
+        let Some(op) = word.op() else {
+            return Err(Trap::Unsupported.into());
+        };
         match op {
             Op::LoadNil => {
                 let first = self.base.wrapping_add(word.a() as usize);
@@ -173,6 +177,10 @@ impl<H: Host> Run<'_, '_, H> {
             Op::Closure => self.closure(word)?,
             Op::NewTable => self.set(word.a(), self.new_table(word.b() as usize, word.c() as usize)?),
             Op::NewCounts => self.set(word.a(), self.new_counts(word.b() as usize, word.c() as usize)?),
+            Op::TGetK => {
+                let value = self.table_get(self.r(word.b()), self.vm.constant(word.c() as usize))?;
+                self.set(word.a(), value);
+            }
             Op::TSetK => self.table_set(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
             Op::TAddK => self.table_add(self.r(word.a()), self.vm.constant(word.b() as usize), self.r(word.c()))?,
             Op::TIncK => {
@@ -359,7 +367,7 @@ impl<H: Host> Run<'_, '_, H> {
         if self.vm.ended() {
             return Err(Stop::Trap(Trap::AttachInEnd, word.d() as i64));
         }
-        if self.handler {
+        if self.is_handler() {
             return Err(Stop::Trap(Trap::AttachInHandler, word.d() as i64));
         }
         let handler = self.r(word.a());

@@ -10,6 +10,8 @@
 use ktap_bytecode::code::CodeRef;
 use ktap_bytecode::limits::{Limits, MAX_ATTACHED, MAX_RECORD};
 
+use crate::attachment;
+
 /// Register slots behind the last usable one: an 8-bit register number from any base stays inside the frame.
 pub(crate) const MARGIN: usize = 256;
 /// Command names a frame remembers; a power of two.
@@ -79,7 +81,7 @@ impl Layout {
         let steady = globals.saturating_add((code.globals as usize).saturating_mul(2));
         let consts = steady.saturating_add(code.globals as usize);
         let attached = consts.saturating_add(code.consts.len().saturating_mul(2));
-        let intern = attached.saturating_add(MAX_ATTACHED);
+        let intern = attached.saturating_add(MAX_ATTACHED * attachment::WORDS);
         let first = intern.saturating_add(buckets);
         let names = 2;
         let records = names + NAMES * NAME_WORDS;

@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod arith;
+mod attachment;
 mod builtin;
 mod call;
 mod closure;
@@ -15,8 +16,10 @@ mod heap;
 pub mod host;
 mod keyed;
 mod layout;
+mod light;
 mod lock;
 mod names;
+mod number;
 mod object;
 #[allow(unsafe_code)]
 mod region;
@@ -25,6 +28,7 @@ mod safepoint;
 mod scratch;
 mod shared;
 mod stat;
+mod steady;
 mod string;
 mod table;
 mod value;

@@ -73,30 +73,26 @@ pub(crate) struct Run<'r, 'p, H: Host> {
     pub(crate) scratch_used: usize,
     /// The frame's number.
     pub(crate) frame_number: usize,
-    /// Waiting objects that make a safe point worth while.
+    /// Waiting objects that make a safe point worth while; 0 until there was one.
     pub(crate) waiting_mark: u64,
-    /// Heap words in use that do so.
+    /// Heap words in use that do so; 0 until then.
     pub(crate) used_mark: u64,
-    /// Words of code that may still run, in steps of functions and loops.
-    pub(crate) fuel: u64,
-    /// Backward jumps left.
+    /// Fuel burnt: words of code that may have run, by functions and loops, and other work.
+    pub(crate) burnt: u64,
+    /// Backward jumps taken.
     pub(crate) loops: u64,
     /// Calls until one counts as a backward jump.
     pub(crate) calls: u32,
-    /// False for main.
-    pub(crate) handler: bool,
     probe: u16,
 }
 
 impl<'r, 'p, H: Host> Run<'r, 'p, H> {
     /// Makes the run of a frame; nothing if there is no such frame.
     #[inline(always)]
-    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame_number: usize, probe: u16, handler: bool) -> Option<Self> {
+    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame_number: usize, probe: u16) -> Option<Self> {
         let layout = &vm.objects.layout;
         let frame = layout.frame(frame_number);
         let registers = frame.wrapping_add(layout.registers);
-        // Handlers of the end run once and in no event: they are bounded as main is.
-        let unbounded = !handler || vm.ended();
         Some(Run {
             vm,
             host,
@@ -113,14 +109,18 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
             depth: 0,
             scratch_used: 0,
             frame_number,
-            waiting_mark: 256,
-            used_mark: layout.heap_words as u64 / 2,
-            fuel: if unbounded { u64::MAX } else { vm.limits.fuel as u64 },
-            loops: vm.limits.loops as u64,
+            waiting_mark: 0,
+            used_mark: 0,
+            burnt: 0,
+            loops: 0,
             calls: 0,
-            handler,
-            probe: if handler { probe } else { MAIN_PROBE },
+            probe,
         })
+    }
+
+    /// False for main.
+    pub(crate) fn is_handler(&self) -> bool {
+        self.probe != MAIN_PROBE
     }
 
     /// Sets where the running function's registers are.
@@ -191,30 +191,32 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
     /// Burns fuel: at the start of a function and at a backward jump for the words that may run from there, and for work that is more than an op's.
     #[inline(always)]
     pub(crate) fn charge(&mut self, amount: usize) -> Ran<()> {
-        match self.fuel.checked_sub(amount as u64) {
-            Some(left) => {
-                self.fuel = left;
-                Ok(())
-            }
-            None => Err(self.out_of_fuel()),
+        self.burnt = self.burnt.saturating_add(amount as u64);
+        if self.burnt <= self.vm.limits.fuel as u64 {
+            Ok(())
+        } else {
+            self.out_of_fuel()
         }
     }
 
+    /// The end of a handler that has burnt its fuel; main, and handlers of the end, which run once and in no event, are bounded by their loops.
     #[cold]
-    pub(crate) fn out_of_fuel(&self) -> Stop {
-        Stop::Trap(Trap::OutOfFuel, self.vm.limits.fuel as i64)
+    fn out_of_fuel(&self) -> Ran<()> {
+        if !self.is_handler() || self.vm.ended() {
+            return Ok(());
+        }
+        Err(Stop::Trap(Trap::OutOfFuel, self.vm.limits.fuel as i64))
     }
 
-    /// Counts a backward jump, which is a safe point.
+    /// Counts a backward jump over so many words, which is a safe point.
     #[inline(always)]
     pub(crate) fn count_loop(&mut self, words: usize) -> Ran<()> {
         self.charge(words)?;
-        match self.loops.checked_sub(1) {
-            Some(left) => {
-                self.loops = left;
-                self.safe_point()
-            }
-            None => Err(Stop::Trap(Trap::LoopLimit, self.vm.limits.loops as i64)),
+        self.loops = self.loops.wrapping_add(1);
+        if self.loops <= self.vm.limits.loops as u64 {
+            self.safe_point()
+        } else {
+            Err(Stop::Trap(Trap::LoopLimit, self.vm.limits.loops as i64))
         }
     }
 

@@ -20,7 +20,18 @@ impl<H: Host> Run<'_, '_, H> {
     #[inline(always)]
     pub(crate) fn safe_point(&mut self) -> Ran<()> {
         let waiting = self.region.get(control::WAITING_COUNT);
-        if waiting > self.waiting_mark || waiting > 0 && self.region.get(control::HEAP_USED) > self.used_mark {
+        if waiting > 0 {
+            self.consider(waiting)?;
+        }
+        Ok(())
+    }
+
+    fn consider(&mut self, waiting: u64) -> Ran<()> {
+        if self.used_mark == 0 {
+            self.waiting_mark = FEW;
+            self.used_mark = self.objects().layout.heap_words as u64 / 2;
+        }
+        if waiting > self.waiting_mark || self.region.get(control::HEAP_USED) > self.used_mark {
             self.pass_safe_point()?;
         }
         Ok(())

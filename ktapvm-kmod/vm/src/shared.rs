@@ -3,8 +3,6 @@
 //! In: values of any life. Out: values; shared data only ever holds retained ones. Invariant: an update is one step under the
 //! lock, and a lock is given back whatever happens.
 
-use core::sync::atomic::Ordering;
-
 use ktap_bytecode::trap::Trap;
 
 use crate::heap::{Block, NoMemory};
@@ -188,7 +186,7 @@ impl<'p, H: Host> Run<'_, 'p, H> {
         match updated {
             Ok(0) => Ok(()),
             Ok(moved) => self.charge(moved),
-            Err(Stop::Trap(Trap::OutOfMemory, _)) if self.handler => {
+            Err(Stop::Trap(Trap::OutOfMemory, _)) if self.is_handler() => {
                 self.vm.count(control::TABLE_DROPS);
                 Ok(())
             }
@@ -302,6 +300,7 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     }
 
     /// The value of a variable: a global or a cell.
+    #[inline(never)]
     pub(crate) fn variable(&mut self, slot: usize) -> Ran<Value> {
         let objects = self.objects();
         let seen = read(&self.region, control::GLOBALS_LOCK, self.host, || {
@@ -329,6 +328,7 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     }
 
     /// Adds to a variable as one step.
+    #[inline(never)]
     pub(crate) fn add_variable(&mut self, slot: usize, n: Value) -> Ran<()> {
         let n = n.as_int().ok_or(Trap::AddOperand)?;
         let objects = self.objects();
@@ -346,41 +346,22 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     /// The value of a global.
     #[inline(always)]
     pub(crate) fn global(&mut self, global: u16) -> Ran<Value> {
-        let slot = self.global_slot(global);
-        if self.is_steady(global) {
-            let value = table::value_at(self.objects(), slot);
-            if !value.is(Tag::Stat) {
-                return Ok(value);
-            }
+        match self.vm.steady(global) {
+            Some(value) => Ok(value),
+            None => self.variable(self.global_slot(global)),
         }
-        self.variable(slot)
     }
 
     /// Adds to a global as one step.
     #[inline(always)]
     pub(crate) fn add_global(&mut self, global: u16, n: Value) -> Ran<()> {
-        let slot = self.global_slot(global);
-        if self.is_steady(global)
-            && let Some(n) = n.as_int()
-            && self.region.low(slot) == Tag::Int as u32
-            && let Some(number) = self.region.atomic(slot.wrapping_add(1))
-        {
-            // It is a number and nobody sets it any more, so that it stays one.
-            number.fetch_add(n as u64, Ordering::Relaxed);
-            return Ok(());
+        match n.as_int() {
+            Some(n) if self.vm.add_steady(global, n) => Ok(()),
+            _ => self.add_variable(self.global_slot(global), n),
         }
-        self.add_variable(slot, n)
-    }
-
-    /// True if a global is only ever added to from now on: main is over and no other function sets it.
-    #[inline(always)]
-    fn is_steady(&self, global: u16) -> bool {
-        let at = self.objects().layout.steady.wrapping_add(global as usize);
-        self.region.get(at) == 1
     }
 
     /// The variable's place of a global.
-    #[inline(always)]
     pub(crate) fn global_slot(&self, global: u16) -> usize {
         // The verifier proves the index; a wrong one must only not name a lock.
         let global = if global < self.vm.code.globals { global } else { 0 };

@@ -6,8 +6,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ktap_bytecode::code::{CodeRef, Const, ConstKind};
-use ktap_bytecode::limits::{Limits, MAX_ATTACHED};
-use ktap_bytecode::op::Op;
+use ktap_bytecode::limits::Limits;
 use ktap_bytecode::record::MAIN_PROBE;
 use ktap_bytecode::trap::{Fault, Trap};
 use ktap_bytecode::verify::Verified;
@@ -16,6 +15,7 @@ use crate::closure;
 use crate::heap::{Heap, NoMemory};
 use crate::host::Host;
 use crate::layout::{Layout, control};
+use crate::light::Left;
 use crate::object::Objects;
 use crate::region::Region;
 use crate::run::{Run, Stop};
@@ -58,9 +58,6 @@ pub struct Counters {
     /// Records the host could not take; the host counts them too.
     pub lost: u64,
 }
-
-/// In the word of an attachment: its handler does nothing.
-const EMPTY: u64 = 1 << 16;
 
 /// A loaded program.
 pub struct Vm<'p> {
@@ -139,29 +136,9 @@ impl<'p> Vm<'p> {
     /// # Errors
     /// The trap that stopped it.
     pub fn run_main<H: Host>(&self, host: &H, frame: usize) -> Result<Outcome, Fault> {
-        let ended = self.run(host, frame, 0, MAIN_PROBE, false);
-        self.steady();
+        let ended = self.run(host, frame, MAIN_PROBE, None);
+        self.mark_steady();
         ended
-    }
-
-    /// Main is over: globals that no other function sets are never set again.
-    fn steady(&self) {
-        let (region, steady) = (self.objects.heap.region, self.objects.layout.steady);
-        let globals = steady..steady.wrapping_add(self.code.globals as usize);
-        globals.clone().for_each(|mark| region.set(mark, 2));
-        // Functions lie one after another, main first.
-        let main = self.code.functions.first();
-        let main = main.map_or(0, |main| main.start.wrapping_add(main.len));
-        for word in self.code.code.iter().skip(main as usize) {
-            if word.op() == Some(Op::GSet) {
-                region.set(steady.wrapping_add(word.d() as usize), 0);
-            }
-        }
-        for mark in globals {
-            if region.get(mark) == 2 {
-                region.set(mark, 1);
-            }
-        }
     }
 
     /// Runs the handler of an attachment in a frame; one that declares a parameter gets the event. Main is over by now.
@@ -172,30 +149,44 @@ impl<'p> Vm<'p> {
     /// The trap that stopped it.
     #[inline(always)]
     pub fn run_attached<H: Host>(&self, host: &H, frame: usize, attached: u16) -> Result<Outcome, Fault> {
-        let entry = self.attachment(attached);
-        if entry >> 32 == 0 || entry & EMPTY != 0 {
+        let attachment = self.attachment(attached);
+        if attachment.is_idle() {
             return Ok(Outcome::Done);
         }
-        self.run_handler(host, frame, (entry >> 32) as u32, attached)
+        if attachment.is_light() {
+            return self.begin_light(host, frame, attached, attachment.pc());
+        }
+        self.run(host, frame, attached, None)
     }
 
     #[inline(never)]
-    fn run_handler<H: Host>(&self, host: &H, frame: usize, closure: u32, attached: u16) -> Result<Outcome, Fault> {
-        self.run(host, frame, closure, attached, true)
+    fn begin_light<H: Host>(&self, host: &H, frame: usize, attached: u16, pc: usize) -> Result<Outcome, Fault> {
+        match self.run_light(host, pc) {
+            None => Ok(Outcome::Done),
+            Some(left) => self.go_on(host, frame, attached, left),
+        }
     }
 
-    #[inline(always)]
-    fn run<H: Host>(&self, host: &H, frame: usize, closure: u32, probe: u16, handler: bool) -> Result<Outcome, Fault> {
+    /// The full way, from where the light one was left.
+    #[inline(never)]
+    fn go_on<H: Host>(&self, host: &H, frame: usize, attached: u16, left: Left) -> Result<Outcome, Fault> {
+        self.run(host, frame, attached, Some(&left))
+    }
+
+    /// Runs main or a handler, from its beginning or from where it left the light way.
+    #[inline(never)]
+    fn run<H: Host>(&self, host: &H, frame: usize, probe: u16, left: Option<&Left>) -> Result<Outcome, Fault> {
         let layout = &self.objects.layout;
         let place = layout.frame(frame);
         if frame >= layout.frame_count || !self.objects.enter(place) {
             self.count(control::RECURSION);
             return Ok(Outcome::Done);
         }
-        let Some(mut run) = Run::new(self, host, frame, probe, handler) else {
+        let Some(mut run) = Run::new(self, host, frame, probe) else {
+            self.objects.leave(place);
             return Ok(Outcome::Done);
         };
-        let ended = match run.start(closure) {
+        let ended = match run.start(probe, left) {
             Ok(()) => run.go(),
             Err(stop) => Err(stop),
         };
@@ -205,7 +196,7 @@ impl<'p> Vm<'p> {
         }
         match ended {
             Ok(()) => Ok(Outcome::Done),
-            Err(stop) => self.stopped(stop, run.place(), handler),
+            Err(stop) => self.stopped(stop, run.place(), probe != MAIN_PROBE),
         }
     }
 
@@ -256,57 +247,6 @@ impl<'p> Vm<'p> {
     /// True after [`Vm::end_phase`].
     pub(crate) fn ended(&self) -> bool {
         self.objects.heap.region.control(control::ENDED).load(Ordering::Relaxed) != 0
-    }
-
-    /// Returns how many attachments main made.
-    pub fn attached_count(&self) -> u16 {
-        self.objects.heap.region.get(control::ATTACHED) as u16
-    }
-
-    /// Returns the probe site of an attachment.
-    pub fn attached_probe(&self, attached: u16) -> Option<u16> {
-        if attached < self.attached_count() {
-            Some(self.attachment(attached) as u16)
-        } else {
-            None
-        }
-    }
-
-    /// The word of an attachment: probe site in the low 16 bits, [`EMPTY`], handle of the handler in the high half; 0 if there is none.
-    #[inline(always)]
-    fn attachment(&self, attached: u16) -> u64 {
-        if attached as usize >= MAX_ATTACHED {
-            return 0;
-        }
-        self.objects
-            .heap
-            .region
-            .get(self.objects.layout.attached.wrapping_add(attached as usize))
-    }
-
-    /// Adds an attachment; nothing if there are too many. Under the heap lock.
-    pub(crate) fn add_attachment(&self, probe: u16, handler: u32) -> Option<u16> {
-        let count = self.attached_count();
-        if count as usize >= MAX_ATTACHED {
-            return None;
-        }
-        let region = &self.objects.heap.region;
-        let at = self.objects.layout.attached.wrapping_add(count as usize);
-        let empty = if self.is_empty(handler) { EMPTY } else { 0 };
-        region.set(at, probe as u64 | empty | (handler as u64) << 32);
-        region.set(control::ATTACHED, count.wrapping_add(1) as u64);
-        Some(count)
-    }
-
-    /// True for a function that does nothing.
-    fn is_empty(&self, closure: u32) -> bool {
-        let start = self
-            .code
-            .functions
-            .get(self.function_of(closure))
-            .map(|f| f.start as usize);
-        let first = start.and_then(|start| self.code.code.get(start));
-        first.and_then(|word| word.op()) == Some(Op::Return0)
     }
 
     /// Returns what was dropped so far.

@@ -38,6 +38,17 @@ impl<'p> Window<'p> {
         payload.store(value.payload, Ordering::Relaxed);
     }
 
+    /// Makes the first `registers` nil, and up to three more.
+    #[inline(always)]
+    pub(crate) fn clear(self, registers: u8) {
+        let (fours, _) = self.words.as_chunks::<8>();
+        for four in fours.iter().take((registers as usize).div_ceil(4)) {
+            for word in four {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
     #[inline(always)]
     fn pair(self, register: u8) -> [&'p AtomicU64; 2] {
         // Twice a byte and one more is below the length, so that neither index is checked in the compiled code.

@@ -13,6 +13,7 @@ mod string;
 mod table;
 mod task;
 
+pub(crate) use hist::exponent;
 pub(crate) use task::execname;
 
 use ktap_bytecode::builtin::Builtin;
