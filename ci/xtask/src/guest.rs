@@ -153,8 +153,6 @@ pub fn is_complaint(line: &str) -> bool {
         "Oops",
         "Kernel panic",
         "general protection fault",
-        "rcu_preempt detected stalls",
-        "rcu_sched detected stalls",
         "self-detected stall",
         "soft lockup",
         "hard LOCKUP",
@@ -163,6 +161,19 @@ pub fn is_complaint(line: &str) -> bool {
         "blocked for more than",
         "Out of memory",
         "refcount_t:",
+        "detected stalls",
+        "INFO: task",
+        "suspicious RCU usage",
+        "inconsistent lock state",
+        "possible circular",
+        "sleeping function called",
+        "scheduling while atomic",
+        "list_add corruption",
+        "list_del corruption",
+        "Unable to handle kernel",
+        "Internal error",
+        "kernel BUG",
+        "ktapvm: leak",
     ];
     COMPLAINTS.iter().any(|complaint| line.contains(complaint))
 }

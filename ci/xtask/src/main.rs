@@ -56,6 +56,8 @@ cargo xtask TASK
                       the cases whose names contain NAME on every QEMU board and kernel, with every engine
   bench kmod          what an event costs in the kernel module, in guest instructions, beside other tools
   bench peers         the other tools alone
+  cases BOARD ENGINE [NAME]
+                      the same on one board with one engine, user or kmod
   setup               get all that is needed from outside the checkout
   kernel [NAME...]    fetch kernels to test on and print where they are; without a name, print the names
   kmod                the kernel module's Rust half, for every architecture
@@ -79,6 +81,8 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["demo"] => demo::run(&Cache::open()?, false),
         ["demo", "--keep"] => demo::run(&Cache::open()?, true),
         ["test"] => test::run(&Cache::open()?, None, ""),
+        ["cases", board, engine] => test::on_board(&Cache::open()?, board, engine, ""),
+        ["cases", board, engine, name] => test::on_board(&Cache::open()?, board, engine, name),
         ["test", "--matrix"] => test::matrix(&Cache::open()?, ""),
         ["test", "--matrix", name] => test::matrix(&Cache::open()?, name),
         ["test", "--only", "cargo"] => test::run(&Cache::open()?, Some(Part::Cargo), ""),

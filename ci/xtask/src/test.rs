@@ -59,6 +59,12 @@ pub fn matrix(cache: &Cache, name: &str) -> Result<(), XtaskError> {
     matrix::run_all(cache, name)?.conclude()
 }
 
+/// Runs the cases whose name contains `name` on one board with one engine.
+pub fn on_board(cache: &Cache, board: &str, engine: &str, name: &str) -> Result<(), XtaskError> {
+    build::run(cache)?;
+    matrix::run_one(cache, board, engine, name)?.conclude()
+}
+
 impl Tally {
     /// Adds other tests.
     pub fn add(&mut self, other: Self) {
