@@ -2,8 +2,16 @@
 //!
 //! In: bytes in user memory. Out: bytes in user memory. Invariant: numbers are append-only.
 
-/// Version of this interface; module and agent must agree on it exactly, for both come out of one build.
-pub const INTERFACE: u32 = 1;
+use ktap_bytecode::builtin::Builtin;
+use ktap_bytecode::op::Op;
+
+/// Revision of the requests, raised with every change of their structures or meaning.
+const REVISION: u32 = 1;
+
+/// Version of this interface; module and agent must agree on it exactly, for both come out of one build. A module that knows fewer ops or builtins
+/// than the agent would refuse what the agent has verified, so their numbers are part of it.
+pub const INTERFACE: u32 = REVISION << 16 | (Op::ALL.len() as u32) << 8 | Builtin::ALL.len() as u32;
+
 /// Largest input, bytes.
 pub const MAX_INPUT: u32 = 4 << 20;
 /// Largest output, bytes.
@@ -27,7 +35,8 @@ pub enum Kind {
     Attach = 4,
     /// Nothing in; [`Reply`] out: from now on probes fire.
     Enable = 5,
-    /// Nothing in; [`Reply`] out: nothing fires any more, all probes are gone and no handler runs. Records stay to be read.
+    /// Nothing in; [`Reply`] out: nothing fires any more. `detail` probes are still in place, to be taken out by the next `Stop`: a thousand of them
+    /// take seconds. At 0 no handler runs either. Records stay to be read.
     Stop = 6,
     /// An attachment's number, a `u32`, in; [`crate::stats::Ran`] out: runs its handler once, after `Stop`.
     RunEnd = 7,

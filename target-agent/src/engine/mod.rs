@@ -104,8 +104,9 @@ pub trait Engine {
     /// Returns everything lost so far.
     fn lost(&mut self) -> LostCounters;
 
-    /// Stops everything from firing; what has been taken so far stays.
-    fn disable(&mut self);
+    /// Stops everything from firing; what has been taken so far stays. True if it has not let go of everything yet: to be called again, for one call
+    /// is to be short.
+    fn disable(&mut self) -> bool;
 
     /// As `pump`, after `disable`: takes in what is left.
     ///

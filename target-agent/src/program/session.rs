@@ -144,7 +144,10 @@ impl Session<'_> {
 
     /// Detaches, drains, runs `trace_end`, sends what is left and the ending.
     fn finish(&mut self, wire: &mut Wire<'_>, over: Over, mut command: Option<Command>) -> Result<(), Gone> {
-        self.engine.disable();
+        let over = match self.detach(wire)? {
+            true => over,
+            false => Over::Aborted,
+        };
         let Over::Reason(mut reason, mut status) = over else {
             let ending = ending(EndReason::Stopped, 0, self.engine.events(), None);
             wire.send(&BoardMessage::Ended(ending));
@@ -173,6 +176,22 @@ impl Session<'_> {
         let events = self.engine.events();
         wire.send(&BoardMessage::Ended(ending(reason, status, events, command_status)));
         Ok(())
+    }
+
+    /// Lets go of everything attached; false if the host does not want to hear of it any more.
+    fn detach(&mut self, wire: &mut Wire<'_>) -> Result<bool, Gone> {
+        let mut wanted = true;
+        while self.engine.disable() {
+            wire.step(&[], Some(0))?;
+            while let Some(message) = wanted.then(|| wire.next_message()).flatten() {
+                wanted = match aside(wire, self.board, message)? {
+                    // A second Stop changes nothing.
+                    Aside::Done | Aside::Stop => true,
+                    Aside::Abort | Aside::Leave => false,
+                };
+            }
+        }
+        Ok(wanted)
     }
 
     /// Handles all that is left; returns why the program stopped meanwhile, if it did.

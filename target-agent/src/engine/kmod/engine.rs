@@ -318,10 +318,11 @@ impl Engine for KmodEngine<'_> {
         lost
     }
 
-    fn disable(&mut self) {
-        // It cannot fail but for a session that is over, and that one has nothing attached.
-        let _ = self.request(Kind::Stop, "stop");
+    fn disable(&mut self) -> bool {
         self.stopped = true;
+        // It cannot fail but for a session that is over, and that one has nothing attached.
+        let left = call::<Reply>(self.module, Kind::Stop, &[], About::program(Stage::Run, "stop"));
+        left.is_ok_and(|reply| reply.detail > 0)
     }
 
     fn drain(&mut self) -> Result<bool, Stop> {
@@ -374,13 +375,10 @@ mod tests {
         program.unwrap_or_else(|| panic!("{problems:?}")).image
     }
 
+    type Then<'t> = &'t mut dyn FnMut(&mut dyn Engine, Result<Vec<Armed>, Refusal>);
+
     /// Loads a script, runs main, attaches; gives the engine to `then`.
-    fn with_engine(
-        script: &str,
-        dry_run: bool,
-        mock: &Mock,
-        then: &mut dyn FnMut(&mut dyn Engine, Result<Vec<Armed>, Refusal>),
-    ) {
+    fn with_engine(script: &str, dry_run: bool, mock: &Mock, then: Then<'_>) {
         let board = Board::find(Environment::EMPTY, true, true);
         let options = RunOptions {
             dry_run,

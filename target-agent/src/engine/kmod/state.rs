@@ -40,14 +40,14 @@ pub fn open(no_module: bool) -> (Module, Option<(Device, u64)>) {
     let version: VersionReply = value_of(&output);
     if got.is_err() || version.reply.code != Code::Done as u32 || version.interface != INTERFACE {
         let theirs = version.interface;
-        let reason = format!("the module loaded speaks interface {theirs}, this agent {INTERFACE}");
+        let reason = format!("the module loaded speaks interface {theirs:#x}, this agent {INTERFACE:#x}");
         return match insertable(no_module) {
             Ok(()) => state(ModuleState::Foreign, reason),
             Err(why) => state(ModuleState::Unable, format!("{reason}; {why}")),
         };
     }
     let reason = format!(
-        "the module ktapvm is loaded, interface {INTERFACE}, {} CPUs",
+        "the module ktapvm is loaded, interface {INTERFACE:#x}, {} CPUs",
         version.cpus
     );
     let ready = Module {

@@ -207,8 +207,9 @@ impl Engine for UserEngine<'_> {
         self.running.lost.counters()
     }
 
-    fn disable(&mut self) {
+    fn disable(&mut self) -> bool {
         self.running.attached.disable();
+        false
     }
 
     fn drain(&mut self) -> Result<bool, Stop> {
