@@ -127,8 +127,11 @@ int kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const
  */
 int kph_attach(struct ktap_session *session, const struct kph_attach *what, void *rust, u32 *matched, u32 *lacking);
 void kph_enable(struct ktap_session *session);
-/* Process. Nothing fires any more, every probe is gone, no handler runs; probes' counts stay until the session ends. */
-void kph_detach_all(struct ktap_session *session);
+/*
+ * Process. From now on nothing fires. Takes probes out, for about 100 ms unless `all`; returns how many are left, to be called again. With 0 every probe
+ * is gone and no handler runs; probes' counts stay until the session ends.
+ */
+u32 kph_detach(struct ktap_session *session, u32 all);
 /* Times the kernel itself missed the i-th probe that was attached (kretprobes' nmissed, throttled perf events), and handler runs in all. */
 u64 kph_missed(struct ktap_session *session, u32 i);
 u64 kph_events(struct ktap_session *session);

@@ -101,7 +101,7 @@ static int ktap_release(struct inode *inode, struct file *file)
 	struct ktap_session *session = file->private_data;
 
 	mutex_lock(&session->mutex);
-	kph_detach_all(session);
+	kph_detach(session, 1);
 	mutex_unlock(&session->mutex);
 	ktap_rings_stop(session);
 	ktap_session_free(session);

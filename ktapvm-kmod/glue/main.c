@@ -6,6 +6,7 @@
  */
 #include <linux/module.h>
 
+#include "perf_counters.h"
 #include "probe.h"
 
 #ifndef KTAP_VERSION
@@ -35,6 +36,7 @@ timers:
 static void __exit ktap_exit(void)
 {
 	ktap_device_exit();
+	ktap_events_exit();
 	ktap_tracepoints_exit();
 	ktap_timers_exit();
 	/* What sessions left to RCU may still want this text. */

@@ -12,6 +12,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/threads.h>
+#include <linux/timekeeping.h>
 #include <linux/tracepoint.h>
 
 #include "probe.h"
@@ -125,42 +126,78 @@ void kph_enable(struct ktap_session *session)
 	}
 }
 
-/* The attached probes of a kind, behind the list of all. */
-static u32 ktap_batch(struct ktap_session *session, u32 kind)
+/* Probes of one kind that are still in place, behind the list of all: as many as may be taken out before the clock is looked at. */
+#define KTAP_BATCH 32U
+/* Longest stretch of detaching before the caller has its turn, give or take a batch. */
+#define KTAP_DETACH_NS (100 * NSEC_PER_MSEC)
+
+static u32 ktap_batch(struct ktap_session *session, u32 kind, u32 *left)
 {
 	struct ktap_probe **batch = session->probes + session->probe_room;
 	u32 i, count = 0;
 
-	for (i = 0; i < session->probe_count; i++)
-		if (session->probes[i]->attached && session->probes[i]->kind == kind)
-			batch[count++] = session->probes[i];
+	*left = 0;
+	for (i = 0; i < session->probe_count; i++) {
+		struct ktap_probe *probe = session->probes[i];
+
+		if (!probe->attached || probe->out)
+			continue;
+		if (probe->kind == kind && count < KTAP_BATCH)
+			batch[count++] = probe;
+		else
+			++*left;
+	}
 	return count;
 }
 
 static void ktap_follow_stop(struct ktap_session *session);
 
-void kph_detach_all(struct ktap_session *session)
+/* Takes probes out until none is left, or until it has taken long enough; returns how many are left. */
+static u32 ktap_take_out(struct ktap_session *session, bool all)
 {
 	struct ktap_probe **batch = session->probes + session->probe_room;
-	bool any = session->follow;
-	u32 kind, i;
+	u64 start = ktime_get_mono_fast_ns();
+	u32 kind, count, left = 0, i;
+
+	for (kind = 0; kind < KTAP_KINDS; kind++) {
+		while ((count = ktap_batch(session, kind, &left))) {
+			if (ktap_kinds[kind]->detach)
+				ktap_kinds[kind]->detach(batch, count);
+			for (i = 0; i < count; i++)
+				batch[i]->out = true;
+			if (left && !all && ktime_get_mono_fast_ns() - start > KTAP_DETACH_NS)
+				return left;
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+u32 kph_detach(struct ktap_session *session, u32 all)
+{
+	bool any = session->follow, synced[KTAP_KINDS] = { false };
+	u32 left, i;
 
 	WRITE_ONCE(session->enabled, false);
-	for (kind = 0; kind < KTAP_KINDS; kind++) {
-		u32 count = ktap_batch(session, kind);
-
-		if (count && ktap_kinds[kind]->detach)
-			ktap_kinds[kind]->detach(batch, count);
-		any |= count;
-	}
+	left = ktap_take_out(session, all);
+	if (left)
+		return left;
 	ktap_follow_stop(session);
+	for (i = 0; i < session->probe_count; i++)
+		any |= session->probes[i]->attached;
 	if (!any)
-		return;
+		return 0;
 	tracepoint_synchronize_unregister();
 	synchronize_rcu();
-	for (kind = 0; kind < KTAP_KINDS; kind++)
-		if (ktap_kinds[kind]->sync && ktap_batch(session, kind))
-			ktap_kinds[kind]->sync();
+	for (i = 0; i < session->probe_count; i++) {
+		struct ktap_probe *probe = session->probes[i];
+
+		if (!probe->attached || synced[probe->kind])
+			continue;
+		if (probe->ops->sync)
+			probe->ops->sync();
+		synced[probe->kind] = true;
+	}
 	for (i = 0; i < session->probe_count; i++) {
 		struct ktap_probe *probe = session->probes[i];
 
@@ -174,6 +211,7 @@ void kph_detach_all(struct ktap_session *session)
 		probe->attached = false;
 		cond_resched();
 	}
+	return 0;
 }
 
 void ktap_probes_free(struct ktap_session *session)

@@ -69,7 +69,8 @@ struct ktap_probe {
 	u64 missed;			/* kept from ops->missed() when it is detached */
 	atomic64_t nested;		/* events that fell into what Rust had locked */
 	u16 kind;			/* enum ktap_kind */
-	bool attached;			/* between attach and detach */
+	bool attached;			/* between attach and free */
+	bool out;			/* taken out, but its handler may still run */
 	bool needs_words;
 	s32 syscall;
 };

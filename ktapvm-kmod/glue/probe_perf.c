@@ -1,48 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Perf events of the kernel's own: formatted tracepoints with their raw record, and whatever else perf counts.
+ * Perf events: whatever perf counts, of the hardware and of the kernel.
  *
- * In: a perf type, number and period. Out: one counter on each CPU that was online, and its overflows as events. Invariant: a counter belongs to its CPU: when that goes
- * away perf stops it, and it is released with the others.
+ * In: a perf type, number and period. Out: one counter on each CPU that was online, and its overflows as events. Invariant: a sample that perf left out because they
+ * came too fast is counted.
  */
-#include <linux/atomic.h>
 #include <linux/cpumask.h>
 #include <linux/kprobes.h>
 #include <linux/perf_event.h>
 #include <linux/slab.h>
 
+#include "perf_counters.h"
 #include "probe.h"
 
 /* perf marks a counter that it has throttled so. */
 #define THROTTLED (~0ULL)
 
-struct counters {
-	atomic64_t throttled;
-	unsigned int count;
-	struct perf_event *counter[];
-};
-
-static void tracepoint_handler(struct perf_event *counter, struct perf_sample_data *data, struct pt_regs *regs)
-{
-	struct ktap_probe *probe = counter->overflow_handler_context;
-	struct kp_event event;
-
-	ktap_event_init(&event, probe);
-	event.regs = regs;
-	event.user_regs = user_mode(regs);
-	event.ip = instruction_pointer(regs);
-	if (likely(ktap_sample_has_raw(data))) {
-		event.record = data->raw->frag.data;
-		event.record_len = data->raw->frag.size;
-	}
-	ktap_fire(probe, &event);
-}
-NOKPROBE_SYMBOL(tracepoint_handler);
-
 static void sample_handler(struct perf_event *counter, struct perf_sample_data *data, struct pt_regs *regs)
 {
 	struct ktap_probe *probe = counter->overflow_handler_context;
-	struct counters *counters = READ_ONCE(probe->data);
+	struct ktap_counters *counters = READ_ONCE(probe->data);
 	struct kp_event event;
 
 	/* This sample comes, those after it until the next tick do not. */
@@ -56,7 +33,7 @@ static void sample_handler(struct perf_event *counter, struct perf_sample_data *
 }
 NOKPROBE_SYMBOL(sample_handler);
 
-static void release(struct counters *counters)
+void ktap_counters_release(struct ktap_counters *counters)
 {
 	unsigned int i;
 
@@ -69,10 +46,9 @@ static void release(struct counters *counters)
  * The locks that perf takes while it makes a tracepoint's counter include the one that keeps CPUs in place, so that it cannot be held here: a CPU that goes away
  * meanwhile has no counter, one that comes stays without.
  */
-static int attach_counters(struct ktap_probe *probe, struct perf_event_attr *attr, perf_overflow_handler_t handler)
+int ktap_counters_open(struct ktap_counters **out, struct perf_event_attr *attr, s32 only, perf_overflow_handler_t handler, void *context)
 {
-	s32 only = probe->session->cpu;
-	struct counters *counters;
+	struct ktap_counters *counters;
 	struct perf_event *counter;
 	unsigned int cpu;
 	int err = -ENODEV;
@@ -80,11 +56,11 @@ static int attach_counters(struct ktap_probe *probe, struct perf_event_attr *att
 	counters = kzalloc(struct_size(counters, counter, nr_cpu_ids), GFP_KERNEL);
 	if (!counters)
 		return -ENOMEM;
-	WRITE_ONCE(probe->data, counters);
+	WRITE_ONCE(*out, counters);
 	for_each_online_cpu(cpu) {
 		if (only >= 0 && only != cpu)
 			continue;
-		counter = perf_event_create_kernel_counter(attr, cpu, NULL, handler, probe);
+		counter = perf_event_create_kernel_counter(attr, cpu, NULL, handler, context);
 		if (!IS_ERR(counter)) {
 			counters->counter[counters->count++] = counter;
 			continue;
@@ -92,31 +68,15 @@ static int attach_counters(struct ktap_probe *probe, struct perf_event_attr *att
 		if (PTR_ERR(counter) == -ENODEV)
 			continue;
 		err = PTR_ERR(counter);
-		release(counters);
+		ktap_counters_release(counters);
 		break;
 	}
 	if (counters->count)
 		return 0;
 	/* Handlers of the counters that were there may still run. */
-	WRITE_ONCE(probe->data, NULL);
+	WRITE_ONCE(*out, NULL);
 	synchronize_rcu();
 	kfree(counters);
-	return err;
-}
-
-static int attach_tracepoint(struct ktap_probe *probe, const struct kph_attach *what, u32 *matched, u32 *lacking)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_TRACEPOINT,
-		.size = sizeof(attr),
-		.config = what->config,
-		.sample_type = PERF_SAMPLE_RAW | PERF_SAMPLE_PERIOD,
-		.sample_period = 1,
-	};
-	int err = attach_counters(probe, &attr, tracepoint_handler);
-
-	if (!err)
-		*matched = 1;
 	return err;
 }
 
@@ -133,7 +93,7 @@ static int attach_perf_event(struct ktap_probe *probe, const struct kph_attach *
 	/* Those two are kinds of their own: what they need stands elsewhere, and some processors cannot go on after a breakpoint. */
 	if (!what->extra || what->perf_type == PERF_TYPE_BREAKPOINT || what->perf_type == PERF_TYPE_TRACEPOINT)
 		return -EINVAL;
-	err = attach_counters(probe, &attr, sample_handler);
+	err = ktap_counters_open((struct ktap_counters **)&probe->data, &attr, probe->session->cpu, sample_handler, probe);
 	if (!err)
 		*matched = 1;
 	return err;
@@ -144,12 +104,12 @@ static void detach_counters(struct ktap_probe **probes, unsigned int count)
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		release(probes[i]->data);
+		ktap_counters_release(probes[i]->data);
 }
 
 static u64 missed_samples(struct ktap_probe *probe)
 {
-	struct counters *counters = probe->data;
+	struct ktap_counters *counters = probe->data;
 
 	return atomic64_read(&counters->throttled);
 }
@@ -159,12 +119,6 @@ static void free_counters(struct ktap_probe *probe)
 	kfree(probe->data);
 	probe->data = NULL;
 }
-
-const struct ktap_probe_kind ktap_tracepoint = {
-	.attach = attach_tracepoint,
-	.detach = detach_counters,
-	.free = free_counters,
-};
 
 const struct ktap_probe_kind ktap_perf_event = {
 	.attach = attach_perf_event,

@@ -188,7 +188,7 @@ unsafe extern "C" {
     /// Lets probes fire. Process.
     pub fn kph_enable(session: *mut KtapSession);
     /// Detaches all and waits for handlers. Process.
-    pub fn kph_detach_all(session: *mut KtapSession);
+    pub fn kph_detach(session: *mut KtapSession, all: u32) -> u32;
     /// Times the kernel missed the i-th attached probe.
     pub fn kph_missed(session: *mut KtapSession, i: u32) -> u64;
     /// Handler runs.

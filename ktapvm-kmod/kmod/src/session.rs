@@ -1,6 +1,6 @@
 //! A session: one open file, from its first request to its end.
 //!
-//! In: requests, one at a time. Out: their answers. Invariant: New -> Loaded -> MainRan -> Enabled -> Stopped, and a request in a wrong state changes
+//! In: requests, one at a time. Out: their answers. Invariant: New -> Loaded -> MainRan -> Enabled -> Stopping -> Stopped, and a request in a wrong state changes
 //! nothing; handlers run only between the last two, and what they use does not change any more.
 
 use core::cell::{Cell, UnsafeCell};
@@ -32,6 +32,8 @@ pub(crate) enum State {
     MainRan,
     /// Probes fire.
     Enabled,
+    /// None fires any more; some are still in place.
+    Stopping,
     /// All probes are gone.
     Stopped,
 }
@@ -273,13 +275,19 @@ impl Session {
 
     /// `Stop`.
     pub(crate) fn stop(&self, input: Input<'_>) -> Result<Reply, Refused> {
-        self.only_in(&[State::Loaded, State::MainRan, State::Enabled])?;
+        self.only_in(&[State::Loaded, State::MainRan, State::Enabled, State::Stopping])?;
         nothing(input)?;
+        self.state.set(State::Stopping);
         // SAFETY: process context.
-        unsafe { border::kph_detach_all(self.c) };
-        self.state.set(State::Stopped);
-        self.program()?.vm.end_phase();
-        Ok(Reply::default())
+        let left = unsafe { border::kph_detach(self.c, 0) };
+        if left == 0 {
+            self.state.set(State::Stopped);
+            self.program()?.vm.end_phase();
+        }
+        Ok(Reply {
+            detail: i64::from(left),
+            ..Reply::default()
+        })
     }
 
     /// `RunEnd`.

@@ -9,7 +9,7 @@ use ktap_device::attach::{
     Attached, Base, Deref, Fetch, Kind as ProbeKind, NEEDS_RECORD, Shape, Source, SourceKind, Special, Test, TestKind,
 };
 use ktap_device::load::{Loaded, Scope, UNSAFE};
-use ktap_device::request::{Code, Kind, VersionReply};
+use ktap_device::request::{Code, INTERFACE, Kind, VersionReply};
 use ktap_device::stats::{AttachedStats, Ran, State, Stats};
 use requests::{Probe, bytes, image, load, read, reply, shown, source};
 
@@ -55,7 +55,7 @@ fn printed() -> Vec<String> {
 fn from_load_to_end() {
     let mut session = Session::open();
     let version: VersionReply = read(&session.request(Kind::Version as u32, &[]), 0);
-    assert_eq!((version.interface, version.cpus, version.kinds), (1, 2, 0x3fff));
+    assert_eq!((version.interface, version.cpus, version.kinds), (INTERFACE, 2, 0x3fff));
     let script =
         "trace sched:sched_switch { print(cpu, pid, tid, execname) } trace_end { print(\"end\") } print(\"main\")";
     let loaded: Loaded = read(&session.request(Kind::Load as u32, &load(&image(script), 0)), 0);

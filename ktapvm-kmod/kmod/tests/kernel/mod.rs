@@ -489,8 +489,9 @@ extern "C" fn kph_enable(_: *mut KtapSession) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn kph_detach_all(_: *mut KtapSession) {
+extern "C" fn kph_detach(_: *mut KtapSession, _: u32) -> u32 {
     world(|world| world.detached = true);
+    0
 }
 
 #[unsafe(no_mangle)]
