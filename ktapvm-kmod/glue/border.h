@@ -91,6 +91,8 @@ s64 kph_in_interrupt(void);
 s64 kph_in_iowait(void);
 u64 kph_irq_save(void);
 void kph_irq_restore(u64 flags);
+/* Process, no lock held: lets others run; 0 if the caller has been killed and its program should come to an end. */
+u32 kph_pause(void);
 /* `bytes` 4 or 8 of task_struct at `offset`; -EINVAL outside it. */
 int kph_task_field(u64 offset, u32 bytes, u64 *out);
 

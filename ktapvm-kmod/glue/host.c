@@ -126,6 +126,12 @@ s64 kph_in_iowait(void)
 }
 NOKPROBE_SYMBOL(kph_in_iowait);
 
+u32 kph_pause(void)
+{
+	cond_resched();
+	return !fatal_signal_pending(current);
+}
+
 /* Depth of what Rust has locked on this CPU outside NMIs: see ktap_nested(). */
 DEFINE_PER_CPU(u32, ktap_locked);
 

@@ -188,9 +188,7 @@ impl Session {
         })?;
         let text = carver.copy(lists.text)?;
         let event = carver.copy(lists.event)?;
-        // The block is zeroed, and one byte longer than its lists: the name's NUL.
-        let name = carver.copy(lists.name)?;
-        carver.copy(&[0])?;
+        let name = carver.name(lists.name)?;
         let recipe = Recipe {
             kind,
             format: request.format_id,
@@ -203,7 +201,7 @@ impl Session {
         };
         let needs_record = uses.record || request.flags & NEEDS_RECORD != 0;
         let made = Made {
-            name: name.as_ptr(),
+            name,
             needs_words: uses.words || words && needs_record,
             needs_buffers: needs_record && recipe.is_made() || uses.registers,
         };

@@ -113,4 +113,13 @@ impl Carver<'_> {
     pub(crate) fn copy(&mut self, from: &[u8]) -> Result<&'static [u8], Refused> {
         self.list(from, |_, byte| Ok(byte))
     }
+
+    /// Copies a name for C, a NUL behind it.
+    pub(crate) fn name(&mut self, from: &[u8]) -> Result<*const u8, Refused> {
+        let first = self.at;
+        self.list(from, |_, byte| Ok(byte))?;
+        self.list(&[0u8], |_, byte| Ok(byte))?;
+        // SAFETY: `first` is inside the block: the NUL at least is behind it. The pointer reaches all of the block, not the name alone.
+        Ok(unsafe { self.start.add(first) })
+    }
 }

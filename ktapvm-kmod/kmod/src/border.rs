@@ -136,6 +136,8 @@ unsafe extern "C" {
     pub fn kph_irq_save() -> u64;
     /// Turns them back.
     pub fn kph_irq_restore(flags: u64);
+    /// Lets others run; 0 if the caller has been killed. Process.
+    pub fn kph_pause() -> u32;
     /// 4 or 8 bytes of task_struct.
     pub fn kph_task_field(offset: u64, bytes: u32, out: *mut u64) -> c_int;
 

@@ -317,6 +317,15 @@ impl Host for Occasion<'_> {
         }
     }
 
+    fn pause(&self) -> bool {
+        // An event is no place to sleep, whoever asks.
+        if self.event.is_some() {
+            return true;
+        }
+        // SAFETY: process context: main or an end; the VM holds no lock here.
+        unsafe { border::kph_pause() != 0 }
+    }
+
     #[inline]
     fn lock_enter(&self) -> u64 {
         // SAFETY: see above; every call is followed by its `lock_exit`.

@@ -4,6 +4,7 @@ mod kernel;
 mod requests;
 
 use kernel::{IMPOSSIBLE, NO_SUCH, Registers, Session, event, world};
+use ktap_bytecode::limits::Limits;
 use ktap_bytecode::trap::Trap;
 use ktap_device::attach::{
     Attached, Base, Deref, Fetch, Kind as ProbeKind, NEEDS_RECORD, Shape, Source, SourceKind, Special, Test, TestKind,
@@ -225,6 +226,28 @@ fn main_ends_in_its_own_ways() {
     );
     assert_eq!(ran.end.detail, 1000);
     assert_eq!(stats(&mut session).0.end, ran.end);
+}
+
+#[test]
+fn a_long_main_lets_others_run_and_ends_when_it_is_killed() {
+    let long = Limits {
+        loops: 100_000,
+        ..requests::limits()
+    };
+    let script = "var n = 0 for (i = 1, 50000) { n = n + 1 } print(n)";
+    let mut session = Session::open();
+    session.request(Kind::Load as u32, &requests::load_with(&image(script), 0, 0, &long));
+    let ran: Ran = read(&session.request(Kind::RunMain as u32, &[]), 0);
+    assert_eq!(ran.end.state, State::Done as u32);
+    assert!(world(|world| world.pauses) >= 5, "{}", world(|world| world.pauses));
+    assert_eq!(printed(), ["Print([Int(50000)])"]);
+    drop(session);
+    let mut session = Session::open();
+    world(|world| world.killed = true);
+    session.request(Kind::Load as u32, &requests::load_with(&image(script), 0, 0, &long));
+    let ran: Ran = read(&session.request(Kind::RunMain as u32, &[]), 0);
+    assert_eq!(ran.end.state, State::Trap as u32);
+    assert_eq!(world(|world| (world.pauses, world.entries.len())), (1, 0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a VM needs from its surroundings: the agent gives it over perf samples, the module over the kernel itself.
 //!
-//! In: calls from builtins. Out: facts about now. Invariant: no call sleeps or allocates from the kernel.
+//! In: calls from builtins. Out: facts about now. Invariant: no call but `pause` sleeps, none allocates from the kernel.
 
 use ktap_bytecode::code::Field;
 use ktap_bytecode::record::RecordHeader;
@@ -86,6 +86,11 @@ pub trait Host {
     /// # Errors
     /// A trap that stops main.
     fn attach(&self, probe: u16, attached: u16) -> Result<(), Trap>;
+
+    /// Main, or a handler of the end, has run for a while: others may have the CPU for a moment. False if nobody waits for the run any more.
+    fn pause(&self) -> bool {
+        true
+    }
 
     /// Turns interrupts off and returns what turns them back to what they were. In user space: nothing.
     fn lock_enter(&self) -> u64;

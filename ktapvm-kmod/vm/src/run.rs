@@ -208,10 +208,26 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
         Err(Stop::Trap(Trap::OutOfFuel, self.vm.limits.fuel as i64))
     }
 
+    /// The end of a handler that has burnt its fuel; main, and handlers of the end, let others run and go on. No lock is held here.
+    #[cold]
+    #[inline(never)]
+    fn pause(&mut self) -> Ran<()> {
+        self.out_of_fuel()?;
+        self.burnt = 0;
+        if self.host.pause() {
+            Ok(())
+        } else {
+            Err(Stop::Trap(Trap::LoopLimit, self.loops as i64))
+        }
+    }
+
     /// Counts a backward jump over so many words, which is a safe point.
     #[inline(always)]
     pub(crate) fn count_loop(&mut self, words: usize) -> Ran<()> {
-        self.charge(words)?;
+        self.burnt = self.burnt.saturating_add(words as u64);
+        if self.burnt > self.vm.limits.fuel as u64 {
+            self.pause()?;
+        }
         self.loops = self.loops.wrapping_add(1);
         if self.loops <= self.vm.limits.loops as u64 {
             self.safe_point()

@@ -55,6 +55,8 @@ pub struct World {
     pub kernel: BTreeMap<u64, Vec<u8>>,
     pub retval: Option<u64>,
     pub irqs_off: i32,
+    pub pauses: u32,
+    pub killed: bool,
 }
 
 thread_local! {
@@ -311,6 +313,15 @@ extern "C" fn kph_irq_save() -> u64 {
 extern "C" fn kph_irq_restore(flags: u64) {
     assert_eq!(flags, 5);
     world(|world| world.irqs_off -= 1);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kph_pause() -> u32 {
+    world(|world| {
+        assert_eq!(world.irqs_off, 0, "interrupts are off");
+        world.pauses += 1;
+        !world.killed as u32
+    })
 }
 
 #[unsafe(no_mangle)]
