@@ -211,6 +211,10 @@ pub fn refusal(reply: &Reply, about: About<'_>) -> Option<Refusal> {
             ..plain(RefusalCode::Rule, reply.detail & 0xffff)
         },
         Some(Code::NoMemory) => plain(RefusalCode::NoMemory, reply.detail),
+        Some(Code::System) if reply.errno == Errno::EILSEQ.into_raw() && stage == Stage::Attach => {
+            let name = alloc::format!("{name}: no instruction begins there");
+            refuse(stage, RefusalCode::Unsupported, site as i64, &name)
+        }
         Some(Code::System) => {
             let refusal = refuse_errno(stage, RefusalCode::System, Errno::new(reply.errno), name);
             Refusal {
