@@ -74,16 +74,13 @@ impl Vm<'_> {
     /// The attachment with this number; an idle one if there is none.
     #[inline(always)]
     pub(crate) fn attachment(&self, attached: u16) -> Attachment {
-        let (head, start) = if (attached as usize) < MAX_ATTACHED {
-            let at = (attached as usize).wrapping_mul(WORDS);
-            self.objects
-                .heap
-                .region
-                .pair(self.objects.layout.attached.wrapping_add(at))
-        } else {
-            (0, 0)
-        };
-        Attachment { head, start }
+        match self.attached.get(attached as usize) {
+            Some([head, start]) => Attachment {
+                head: head.load(Ordering::Relaxed),
+                start: start.load(Ordering::Relaxed),
+            },
+            None => Attachment { head: 0, start: 0 },
+        }
     }
 
     /// Returns how many attachments main made.

@@ -3,7 +3,7 @@
 //! In: limits, code, frames. Out: [`Layout`]. Invariant: parts follow one another without overlap.
 //!
 //! ```text
-//! control | globals | steady marks | constants | attached | intern buckets | frame 0 .. frame n-1 | heap
+//! control | globals | constants | attached | intern buckets | frame 0 .. frame n-1 | heap
 //! frame: epoch, - | names | call records (2 words each) | registers (2 words each, plus a margin) | scratch | record buffer
 //! ```
 
@@ -18,6 +18,8 @@ pub(crate) const MARGIN: usize = 256;
 pub(crate) const NAMES: usize = 8;
 /// Words of one: the name (2), the handle of its string or 0, -.
 pub(crate) const NAME_WORDS: usize = 4;
+/// Words of a global: its value (2), its mark, see [`crate::steady`], -.
+pub(crate) const GLOBAL_WORDS: usize = 4;
 /// Words of a call record.
 pub(crate) const RECORD_WORDS: usize = 2;
 /// The heap is never smaller than this, words.
@@ -52,7 +54,6 @@ pub(crate) mod control {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(crate) globals: usize,
-    pub(crate) steady: usize,
     pub(crate) consts: usize,
     pub(crate) attached: usize,
     pub(crate) intern: usize,
@@ -78,8 +79,7 @@ impl Layout {
         // One bucket for each 64 words of budget: a small string takes 8.
         let buckets = (budget / 64).next_power_of_two().clamp(64, 1 << 16);
         let globals = control::WORDS;
-        let steady = globals.saturating_add((code.globals as usize).saturating_mul(2));
-        let consts = steady.saturating_add(code.globals as usize);
+        let consts = globals.saturating_add((code.globals as usize).saturating_mul(GLOBAL_WORDS));
         let attached = consts.saturating_add(code.consts.len().saturating_mul(2));
         let intern = attached.saturating_add(MAX_ATTACHED * attachment::WORDS);
         let first = intern.saturating_add(buckets);
@@ -96,7 +96,6 @@ impl Layout {
         let heap = first.saturating_add(frame_words.saturating_mul(frames));
         Layout {
             globals,
-            steady,
             consts,
             attached,
             intern,

@@ -11,6 +11,7 @@ mod attachment;
 mod builtin;
 mod call;
 mod closure;
+mod counts;
 mod exec;
 mod heap;
 pub mod host;

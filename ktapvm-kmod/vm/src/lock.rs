@@ -32,7 +32,12 @@ impl<H: Host> Drop for Guard<'_, H> {
 /// Takes the lock at word `at`.
 #[inline(always)]
 pub(crate) fn lock<'a, H: Host>(region: &Region<'a>, at: usize, host: &'a H) -> Result<Guard<'a, H>, Busy> {
-    let word = region.atomic(at).ok_or(Busy)?;
+    lock_word(region.atomic(at).ok_or(Busy)?, host)
+}
+
+/// Takes the lock that is this word.
+#[inline(always)]
+pub(crate) fn lock_word<'a, H: Host>(word: &'a AtomicU64, host: &'a H) -> Result<Guard<'a, H>, Busy> {
     let irq = host.lock_enter();
     let seen = word.load(Ordering::Relaxed);
     if seen & 1 == 0 {
@@ -83,7 +88,12 @@ pub(crate) fn read<'a, H: Host, T>(
     host: &'a H,
     read: impl Fn() -> T,
 ) -> Result<T, Busy> {
-    let word = region.atomic(at).ok_or(Busy)?;
+    read_word(region.atomic(at).ok_or(Busy)?, host, read)
+}
+
+/// As [`read`], for the lock that is this word.
+#[inline(always)]
+pub(crate) fn read_word<H: Host, T>(word: &AtomicU64, host: &H, read: impl Fn() -> T) -> Result<T, Busy> {
     for _ in 0..3 {
         let before = word.load(Ordering::Acquire);
         if before & 1 == 1 {
@@ -95,6 +105,6 @@ pub(crate) fn read<'a, H: Host, T>(
             return Ok(result);
         }
     }
-    let _guard = lock(region, at, host)?;
+    let _guard = lock_word(word, host)?;
     Ok(read())
 }

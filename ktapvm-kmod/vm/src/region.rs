@@ -87,6 +87,24 @@ impl<'p> Region<'p> {
         second.store(value.1, Ordering::Relaxed);
     }
 
+    /// Returns `N` words from the word `at` on, nothing if they are not all inside the region.
+    #[inline(always)]
+    pub(crate) fn words<const N: usize>(&self, at: usize) -> Option<&'p [AtomicU64; N]> {
+        self.words.get(at..)?.first_chunk()
+    }
+
+    /// Returns the two words of the value at `at`, nothing outside the region.
+    #[inline(always)]
+    pub(crate) fn slot(&self, at: usize) -> Option<&'p [AtomicU64; 2]> {
+        self.words(at)
+    }
+
+    /// Returns `count` times `N` words from the word `at` on, fewer if they are not all inside the region.
+    pub(crate) fn part<const N: usize>(&self, at: usize, count: usize) -> &'p [[AtomicU64; N]] {
+        let (all, _) = self.words.get(at..).unwrap_or_default().as_chunks::<N>();
+        all.get(..count).unwrap_or_default()
+    }
+
     /// Returns the words of the 256 registers from the word `at` on, nothing if they are not all inside the region.
     #[inline(always)]
     pub(crate) fn window(&self, at: usize) -> Option<&'p [AtomicU64; WINDOW]> {

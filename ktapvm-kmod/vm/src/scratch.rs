@@ -48,7 +48,7 @@ impl<H: Host> Run<'_, '_, H> {
             let value = self.slot(slot);
             if let Some(item) = self.item_of(value) {
                 let payload = (self.region.high(item) as u64).wrapping_add(1);
-                self.set_slot(slot, Value { payload, ..value });
+                self.set_slot(slot, Value::from_words(value.head(), payload));
             }
         }
         self.each_item(start, end, |run, item, words| {

@@ -7,13 +7,14 @@ use ktap_bytecode::trap::Trap;
 
 use crate::heap::{Block, NoMemory};
 use crate::host::Host;
-use crate::layout::control;
-use crate::lock::{lock, read};
+use crate::layout::{GLOBAL_WORDS, control};
+use crate::lock::{lock, lock_word, read, read_word};
 use crate::object::Objects;
 use crate::run::{Ran, Run, Stop};
 use crate::stat::{self, Aggregate};
+use crate::table::Words;
 use crate::value::{Tag, Value};
-use crate::{closure, string, table};
+use crate::{closure, counts, string, table};
 
 /// How often a full heap is asked again after freeing a step of garbage.
 const RETRIES: usize = 1 << 12;
@@ -60,20 +61,26 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     }
 
     /// Turns a value into one that shared data may hold.
+    #[inline(always)]
     pub(crate) fn retained(&self, value: Value) -> Ran<Value> {
+        if !value.is(Tag::Temp) && !value.is(Tag::Snapshot) {
+            return Ok(value);
+        }
+        self.retained_anew(value)
+    }
+
+    #[inline(never)]
+    fn retained_anew(&self, value: Value) -> Ran<Value> {
         if value.is(Tag::Temp) {
             let at = string::body(value);
             let handle = self.on_heap(|objects| string::intern(objects, at))?;
             return Ok(string::value(self.objects(), handle));
         }
-        if value.is(Tag::Snapshot) {
-            let aggregate = stat::load(&self.region, value.payload as usize);
-            return self.new_stat(&aggregate);
-        }
-        Ok(value)
+        let aggregate = stat::load(&self.region, value.payload as usize);
+        self.new_stat(&aggregate)
     }
 
-    fn new_stat(&self, aggregate: &Aggregate) -> Ran<Value> {
+    pub(crate) fn new_stat(&self, aggregate: &Aggregate) -> Ran<Value> {
         let handle = self.on_heap(|objects| {
             let handle = objects
                 .heap
@@ -99,10 +106,16 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     }
 
     /// The key to look for: nothing if no table can have it.
+    #[inline(always)]
     fn known_key(&self, key: Value) -> Ran<Option<Value>> {
         if !key.is(Tag::Temp) {
             return Ok(Some(key));
         }
+        self.known_text(key)
+    }
+
+    #[inline(never)]
+    fn known_text(&self, key: Value) -> Ran<Option<Value>> {
         let at = string::body(key);
         let hash = string::hash(&self.region, at);
         let objects = self.objects();
@@ -117,37 +130,42 @@ impl<'p, H: Host> Run<'_, 'p, H> {
         }
     }
 
-    /// The handle of a table to be indexed.
-    fn table_of(&self, value: Value) -> Ran<u32> {
-        if value.is(Tag::Table) && self.objects().heap.is(value.handle(), Block::Table) {
-            Ok(value.handle())
-        } else {
-            Err(Trap::IndexType.into())
+    /// The handle and the words of a table to be indexed.
+    #[inline(always)]
+    fn table_of(&self, value: Value) -> Ran<(u32, Words<'p>)> {
+        if value.is(Tag::Table)
+            && let Some(words) = Words::of(&self.region, value.handle())
+        {
+            return Ok((value.handle(), words));
         }
+        Err(Trap::IndexType.into())
     }
 
     /// Traps for keys no table can have.
+    #[inline(always)]
     fn check_key(&self, key: Value) -> Ran<()> {
-        match key.tag {
-            tag if tag == Tag::Nil as u32 => Err(Trap::NilKey.into()),
-            tag if tag == Tag::Snapshot as u32 || tag == Tag::Event as u32 || tag == Tag::Cell as u32 => {
-                Err(Trap::IndexType.into())
-            }
-            _ => Ok(()),
+        const NEVER: u64 =
+            1 << Tag::Nil as u64 | 1 << Tag::Snapshot as u64 | 1 << Tag::Event as u64 | 1 << Tag::Cell as u64;
+        if NEVER >> (key.tag() & 63) & 1 == 0 {
+            return Ok(());
         }
+        Err(if key.is_nil() { Trap::NilKey } else { Trap::IndexType }.into())
     }
 
     /// `t[key]`.
     pub(crate) fn table_get(&mut self, t: Value, key: Value) -> Ran<Value> {
-        let t = self.table_of(t)?;
+        let (t, words) = self.table_of(t)?;
+        self.settle(t)?;
         let Some(key) = self.known_key(key)? else {
             return Ok(Value::NIL);
         };
         let objects = self.objects();
-        let seen = read(&self.region, table::lock_word(t), self.host, || {
+        let seen = read_word(words.lock(), self.host, || {
             see(
                 objects,
-                table::find(objects, t, key).map_or(Value::NIL, |slot| table::value_at(objects, slot)),
+                words
+                    .find(objects, key)
+                    .map_or(Value::NIL, |slot| table::value_at(objects, slot)),
             )
         })?;
         self.taken(seen)
@@ -155,29 +173,40 @@ impl<'p, H: Host> Run<'_, 'p, H> {
 
     /// `t[key] = value`.
     pub(crate) fn table_set(&mut self, t: Value, key: Value, value: Value) -> Ran<()> {
-        let t = self.table_of(t)?;
+        let (t, words) = self.table_of(t)?;
         self.check_key(key)?;
+        self.settle(t)?;
         let set = self.retained_pair(key, value).and_then(|(key, value)| {
-            let _guard = lock(&self.region, table::lock_word(t), self.host)?;
+            let _guard = lock_word(words.lock(), self.host)?;
             self.store(t, key, value)
         });
         self.update_done(set)
     }
 
+    #[inline(always)]
     fn retained_pair(&self, key: Value, value: Value) -> Ran<(Value, Value)> {
         Ok((self.retained(key)?, self.retained(value)?))
     }
 
     /// Sets an entry; the table's lock is held. Returns how many entries moved.
+    #[inline(always)]
     fn store(&self, t: u32, key: Value, value: Value) -> Ran<usize> {
         let objects = self.objects();
         if let Some(slot) = table::find(objects, t, key) {
             let old = table::value_at(objects, slot);
-            if !old.is_nil() && !value.is_nil() && !old.is_counted() && !value.is_counted() {
+            if !old.is_counted() && !value.is_counted() {
                 table::overwrite(objects, slot, value);
+                if old.is_nil() != value.is_nil() {
+                    table::count(objects, t, key, value.is_nil());
+                }
                 return Ok(0);
             }
         }
+        self.store_on_heap(t, key, value)
+    }
+
+    #[inline(never)]
+    fn store_on_heap(&self, t: u32, key: Value, value: Value) -> Ran<usize> {
         self.on_heap(|objects| table::store(objects, t, key, value))
     }
 
@@ -195,25 +224,49 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     }
 
     /// `t[key] += n` as one step.
+    #[inline(always)]
     pub(crate) fn table_add(&mut self, t: Value, key: Value, n: Value) -> Ran<()> {
-        let t = self.table_of(t)?;
+        if let (Ok((_, words)), Some(n)) = (self.table_of(t), n.as_int())
+            && !key.is(Tag::Temp)
+            && self.count_quickly(words, key, n)
+        {
+            return Ok(());
+        }
+        self.add_in_general(t, key, n)
+    }
+
+    #[inline(never)]
+    fn add_in_general(&mut self, t: Value, key: Value, n: Value) -> Ran<()> {
+        let (t, words) = self.table_of(t)?;
         self.check_key(key)?;
         let n = n.as_int().ok_or(Trap::AddOperand)?;
         let added = self.update_key(key).and_then(|key| {
-            let _guard = lock(&self.region, table::lock_word(t), self.host)?;
-            let objects = self.objects();
-            let slot = table::find(objects, t, key);
-            let old = slot.map_or(Value::NIL, |slot| table::value_at(objects, slot));
-            if let (Some(slot), Some(number)) = (slot, old.as_int()) {
-                table::overwrite(objects, slot, Value::int(number.wrapping_add(n)));
-                return Ok(0);
+            let moved = {
+                let _guard = lock_word(words.lock(), self.host)?;
+                self.add_to(t, key, n)?
+            };
+            if n > 0 {
+                self.share(words, key, Tag::Int);
             }
-            if !old.is_nil() {
-                return Err(Trap::AddType.into());
-            }
-            self.store(t, key, Value::int(n))
+            Ok(moved)
         });
         self.update_done(added)
+    }
+
+    /// Adds to an entry; the table's lock is held. Returns how many entries moved.
+    #[inline(always)]
+    pub(crate) fn add_to(&self, t: u32, key: Value, n: i64) -> Ran<usize> {
+        let objects = self.objects();
+        let slot = table::find(objects, t, key);
+        let old = slot.map_or(Value::NIL, |slot| table::value_at(objects, slot));
+        if let (Some(slot), Some(number)) = (slot, old.as_int()) {
+            table::overwrite(objects, slot, Value::int(number.wrapping_add(n)));
+            return Ok(0);
+        }
+        if !old.is_nil() {
+            return Err(Trap::AddType.into());
+        }
+        self.store(t, key, Value::int(n))
     }
 
     /// The key of an update: the retained string itself if there is one, without taking the heap's lock.
@@ -226,30 +279,42 @@ impl<'p, H: Host> Run<'_, 'p, H> {
 
     /// `t[key] <<< n` as one step.
     pub(crate) fn table_aggregate(&mut self, t: Value, key: Value, n: Value) -> Ran<()> {
-        let t = self.table_of(t)?;
+        let (t, words) = self.table_of(t)?;
         self.check_key(key)?;
         let n = n.as_int().ok_or(Trap::AggregateType)?;
         let added = self.update_key(key).and_then(|key| {
-            let _guard = lock(&self.region, table::lock_word(t), self.host)?;
-            let objects = self.objects();
-            let old = table::find(objects, t, key).map_or(Value::NIL, |slot| table::value_at(objects, slot));
-            if old.is(Tag::Stat) {
-                let at = (old.handle() as usize).wrapping_add(stat::HEADER);
-                stat::save(&self.region, at, &stat::add(&stat::load(&self.region, at), n));
+            if self.aggregate_quickly(words, key, n)? {
                 return Ok(0);
             }
-            if !old.is_nil() {
-                return Err(Trap::AggregateType.into());
-            }
-            let first = self.new_stat(&stat::add(&[0; stat::WORDS], n))?;
-            self.store(t, key, first)
+            let moved = {
+                let _guard = lock_word(words.lock(), self.host)?;
+                self.merge_into(t, key, &stat::add(&[0; stat::WORDS], n))?
+            };
+            self.share(words, key, Tag::Stat);
+            Ok(moved)
         });
         self.update_done(added)
     }
 
+    /// Adds an aggregation to an entry; the table's lock is held. Returns how many entries moved.
+    pub(crate) fn merge_into(&self, t: u32, key: Value, more: &Aggregate) -> Ran<usize> {
+        let objects = self.objects();
+        let old = table::find(objects, t, key).map_or(Value::NIL, |slot| table::value_at(objects, slot));
+        if old.is(Tag::Stat) {
+            let at = (old.handle() as usize).wrapping_add(stat::HEADER);
+            stat::save(&self.region, at, &stat::merge(&stat::load(&self.region, at), more));
+            return Ok(0);
+        }
+        if !old.is_nil() {
+            return Err(Trap::AggregateType.into());
+        }
+        let first = self.new_stat(more)?;
+        self.store(t, key, first)
+    }
+
     /// The entry after a cursor: the new cursor, the key, the value.
     pub(crate) fn table_next(&mut self, t: Value, cursor: Value) -> Ran<Option<(Value, Value, Value)>> {
-        let t = self.table_of(t)?;
+        let (t, _) = self.table_of(t)?;
         match self.entry_after(t, cursor)? {
             None => Ok(None),
             Some((cursor, key, seen)) => Ok(Some((cursor, key, self.taken(seen)?))),
@@ -257,7 +322,14 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     }
 
     /// The entry after a cursor, its value as seen.
+    ///
+    /// What others add while a run goes through a table may be seen or not; what the run itself adds is.
     pub(crate) fn entry_after(&self, t: u32, cursor: Value) -> Ran<Option<(Value, Value, Seen)>> {
+        if cursor.is_nil() {
+            self.settle(t)?;
+        } else {
+            self.settle_own(t)?;
+        }
         let objects = self.objects();
         Ok(read(&self.region, table::lock_word(t), self.host, || {
             table::next(objects, t, cursor).map(|(cursor, key, value)| (cursor, key, see(objects, value)))
@@ -266,6 +338,7 @@ impl<'p, H: Host> Run<'_, 'p, H> {
 
     /// Entries of a table.
     pub(crate) fn table_len(&self, t: u32) -> Ran<usize> {
+        self.settle(t)?;
         Ok(read(&self.region, table::lock_word(t), self.host, || {
             table::len(self.objects(), t)
         })?)
@@ -273,8 +346,9 @@ impl<'p, H: Host> Run<'_, 'p, H> {
 
     /// Removes all entries of a table.
     pub(crate) fn table_clear(&self, t: Value) -> Ran<()> {
-        let t = self.table_of(t)?;
-        let _guard = lock(&self.region, table::lock_word(t), self.host)?;
+        let (t, words) = self.table_of(t)?;
+        self.settle(t)?;
+        let _guard = lock_word(words.lock(), self.host)?;
         self.on_heap(|objects| {
             table::clear(objects, t);
             Ok(())
@@ -289,7 +363,8 @@ impl<'p, H: Host> Run<'_, 'p, H> {
 
     /// A new table that handlers only add to.
     pub(crate) fn new_counts(&self, list: usize, keyed: usize) -> Ran<Value> {
-        self.new_table(list, keyed)
+        let handle = self.on_heap(|objects| counts::create(objects, list, keyed))?;
+        Ok(Value::new(Tag::Table, 0, handle as u64))
     }
 
     /// A new cell.
@@ -368,7 +443,7 @@ impl<'p, H: Host> Run<'_, 'p, H> {
         self.objects()
             .layout
             .globals
-            .wrapping_add((global as usize).wrapping_mul(2))
+            .wrapping_add((global as usize).wrapping_mul(GLOBAL_WORDS))
     }
 
     /// The variable's place of a cell.

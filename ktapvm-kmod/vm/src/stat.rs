@@ -50,6 +50,26 @@ pub(crate) fn add(aggregate: &Aggregate, number: i64) -> Aggregate {
     ]
 }
 
+/// Adds all that another was given.
+pub(crate) fn merge(a: &Aggregate, b: &Aggregate) -> Aggregate {
+    let ([count, sum, min, max, low, high], [more, other_sum, other_min, other_max, other_low, other_high]) = (*a, *b);
+    if count == 0 {
+        return *b;
+    }
+    if more == 0 {
+        return *a;
+    }
+    let (low, carry) = low.overflowing_add(other_low);
+    [
+        count.wrapping_add(more),
+        sum.wrapping_add(other_sum),
+        (min as i64).min(other_min as i64) as u64,
+        (max as i64).max(other_max as i64) as u64,
+        low,
+        high.wrapping_add(other_high).wrapping_add(carry as u64),
+    ]
+}
+
 /// The part of it that records show.
 pub(crate) fn shown(aggregate: &Aggregate) -> Stat {
     let [count, sum, min, max, ..] = *aggregate;

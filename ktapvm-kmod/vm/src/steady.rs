@@ -1,33 +1,40 @@
 //! Steady globals: those that nobody sets once main is over. A handler reads and adds to them without a lock.
 //!
-//! In: the program. Out: marks, one word for each global. Invariant: while a mark is 1 the global's kind does not change, and a number among them
+//! In: the program. Out: a mark with each global. Invariant: while a mark is `STEADY` the global's kind does not change, and a number among them
 //! changes by atomic additions alone; handlers begin after main has ended.
 
 use core::sync::atomic::Ordering;
 
 use ktap_bytecode::op::Op;
 
-use crate::table;
 use crate::value::{Tag, Value};
 use crate::vm::Vm;
+
+/// The mark of a steady global.
+const STEADY: u64 = 1;
+/// It may be one: the program is being looked through.
+const MAYBE: u64 = 2;
 
 impl Vm<'_> {
     /// Main is over: globals that no other function sets are never set again.
     pub(crate) fn mark_steady(&self) {
-        let (region, steady) = (self.objects.heap.region, self.objects.layout.steady);
-        let globals = steady..steady.wrapping_add(self.code.globals as usize);
-        globals.clone().for_each(|mark| region.set(mark, 2));
+        let mark = |global: usize, mark| {
+            if let Some([_, _, word, _]) = self.globals.get(global) {
+                word.store(mark, Ordering::Relaxed);
+            }
+        };
+        (0..self.globals.len()).for_each(|global| mark(global, MAYBE));
         // Functions lie one after another, main first.
         let main = self.code.functions.first();
         let main = main.map_or(0, |main| main.start.wrapping_add(main.len));
         for word in self.code.code.iter().skip(main as usize) {
             if word.op() == Some(Op::GSet) {
-                region.set(steady.wrapping_add(word.d() as usize), 0);
+                mark(word.d() as usize, 0);
             }
         }
-        for mark in globals {
-            if region.get(mark) == 2 {
-                region.set(mark, 1);
+        for [_, _, word, _] in self.globals {
+            if word.load(Ordering::Relaxed) == MAYBE {
+                word.store(STEADY, Ordering::Relaxed);
             }
         }
     }
@@ -35,35 +42,25 @@ impl Vm<'_> {
     /// The value of a global, if it is steady and no aggregation.
     #[inline(always)]
     pub(crate) fn steady(&self, global: u16) -> Option<Value> {
-        let value = table::value_at(&self.objects, self.steady_slot(global)?);
-        if value.is(Tag::Stat) { None } else { Some(value) }
+        let [head, payload, mark, _] = self.globals.get(global as usize)?;
+        let value = Value::from_words(head.load(Ordering::Relaxed), payload.load(Ordering::Relaxed));
+        if mark.load(Ordering::Relaxed) == STEADY && !value.is(Tag::Stat) {
+            Some(value)
+        } else {
+            None
+        }
     }
 
     /// Adds to a global as one step, if it is steady and a number.
     #[inline(always)]
     pub(crate) fn add_steady(&self, global: u16, n: i64) -> bool {
-        let Some(slot) = self.steady_slot(global) else {
+        let Some([head, payload, mark, _]) = self.globals.get(global as usize) else {
             return false;
         };
-        let region = &self.objects.heap.region;
-        if region.low(slot) != Tag::Int as u32 {
+        if mark.load(Ordering::Relaxed) != STEADY || head.load(Ordering::Relaxed) as u32 != Tag::Int as u32 {
             return false;
         }
-        let Some(number) = region.atomic(slot.wrapping_add(1)) else {
-            return false;
-        };
-        number.fetch_add(n as u64, Ordering::Relaxed);
+        payload.fetch_add(n as u64, Ordering::Relaxed);
         true
-    }
-
-    #[inline(always)]
-    fn steady_slot(&self, global: u16) -> Option<usize> {
-        let layout = &self.objects.layout;
-        // The verifier proves the index.
-        let mark = layout.steady.wrapping_add(global as usize);
-        if self.objects.heap.region.get(mark) != 1 {
-            return None;
-        }
-        Some(layout.globals.wrapping_add((global as usize).wrapping_mul(2)))
     }
 }

@@ -4,12 +4,16 @@
 //! heap's; a reader without them sees what it sees, ends, and stays inside the region.
 //!
 //! Table, 8 words: header, link, lock, `list part:32 room:32`, `entries in list:32 in keyed:32`, `keyed part:32 nodes used:32`,
-//! `next sequence number:32`, -. The list part is a block of values behind its header; the keyed part is laid out in
+//! `next sequence number:32`, `shards' part:32 state:32` (see [`crate::counts`]). The list part is a block of values behind its header; the keyed part is laid out in
 //! [`crate::keyed`].
+
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::heap::{Block, NoMemory};
 use crate::keyed::{self, Keyed};
 use crate::object::Objects;
+use crate::region::Region;
+use crate::stat;
 use crate::value::{Tag, Value};
 
 /// Words of a table.
@@ -19,15 +23,70 @@ const LIST: usize = 3;
 const COUNTS: usize = 4;
 const KEYED: usize = 5;
 const SEQUENCE: usize = 6;
+const SHARDS: usize = 7;
 
-/// Makes an empty table with room reserved. Under the heap lock.
-pub(crate) fn create(objects: &Objects<'_>, list: usize, nodes: usize) -> Result<u32, NoMemory> {
+/// The words of a table.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'p> {
+    words: &'p [AtomicU64; WORDS],
+}
+
+impl<'p> Words<'p> {
+    /// The words of a handle that may be a table's; nothing if it is none.
+    #[inline(always)]
+    pub(crate) fn of(region: &Region<'p>, handle: u32) -> Option<Words<'p>> {
+        let words = region.words::<WORDS>(handle as usize)?;
+        if words[0].load(Ordering::Relaxed) as u8 == Block::Table as u8 {
+            Some(Words { words })
+        } else {
+            None
+        }
+    }
+
+    /// The lock.
+    #[inline(always)]
+    pub(crate) fn lock(self) -> &'p AtomicU64 {
+        &self.words[LOCK]
+    }
+
+    /// The shards' part and their state.
+    #[inline(always)]
+    pub(crate) fn shards(self) -> &'p AtomicU64 {
+        &self.words[SHARDS]
+    }
+
+    /// The word where the value of `key` is.
+    #[inline(always)]
+    pub(crate) fn find(self, objects: &Objects<'p>, key: Value) -> Option<usize> {
+        if key.is(Tag::Int) {
+            let list = self.words[LIST].load(Ordering::Relaxed);
+            let index = key.payload.wrapping_sub(1);
+            if index < list >> 32 {
+                return Some(list_slot(list as u32, index as usize));
+            }
+        }
+        let part = self.words[KEYED].load(Ordering::Relaxed);
+        Keyed::new(objects, part as u32, (part >> 32) as usize)
+            .find(key)
+            .map(|(_, slot)| slot)
+    }
+}
+
+/// Makes an empty table that nobody counts: what it is part of frees it. Under the heap lock.
+pub(crate) fn create_hidden(objects: &Objects<'_>) -> Result<u32, NoMemory> {
     let region = &objects.heap.region;
     let handle = objects.heap.alloc(Block::Table, WORDS)?;
     for i in 2..WORDS {
         region.set((handle as usize).wrapping_add(i), 0);
     }
     region.set(field(handle, SEQUENCE), 1);
+    Ok(handle)
+}
+
+/// Makes an empty table with room reserved. Under the heap lock.
+pub(crate) fn create(objects: &Objects<'_>, list: usize, nodes: usize) -> Result<u32, NoMemory> {
+    let region = &objects.heap.region;
+    let handle = create_hidden(objects)?;
     objects.created(handle);
     if list > 0 {
         grow_list(objects, handle, list)?;
@@ -53,15 +112,8 @@ pub(crate) fn len(objects: &Objects<'_>, table: u32) -> usize {
 /// The word where the value of `key` is.
 #[inline]
 pub(crate) fn find(objects: &Objects<'_>, table: u32, key: Value) -> Option<usize> {
-    let region = &objects.heap.region;
-    if key.is(Tag::Int) {
-        let list = region.get(field(table, LIST));
-        let index = key.payload.wrapping_sub(1);
-        if index < list >> 32 {
-            return Some(list_slot(list as u32, index as usize));
-        }
-    }
-    keyed_part(objects, table).find(key).map(|(_, slot)| slot)
+    let words = objects.heap.region.words::<WORDS>(table as usize)?;
+    Words { words }.find(objects, key)
 }
 
 /// The value at a slot.
@@ -108,13 +160,18 @@ pub(crate) fn clear(objects: &Objects<'_>, table: u32) {
                 region.set(field(table, i), 0);
             }
         }
-        Err(NoMemory) => while !take_apart(objects, table, usize::MAX) {},
+        Err(NoMemory) => while !take_parts(objects, table, usize::MAX) {},
     }
     region.set(field(table, COUNTS), 0);
 }
 
-/// Takes at most `step` entries away without further ado; true when none is left and the parts are freed.
+/// Takes a dead table apart, at most `step` entries; true when none is left and all its parts are freed.
 pub(crate) fn take_apart(objects: &Objects<'_>, table: u32, step: usize) -> bool {
+    take_parts(objects, table, step) && crate::counts::take_apart(objects, table, step)
+}
+
+/// Takes at most `step` entries away without further ado; true when none is left and the list and the keyed part are freed.
+pub(crate) fn take_parts(objects: &Objects<'_>, table: u32, step: usize) -> bool {
     let region = &objects.heap.region;
     let list = region.get(field(table, LIST));
     let mut room = (list >> 32) as usize;
@@ -151,7 +208,7 @@ pub(crate) fn take_apart(objects: &Objects<'_>, table: u32, step: usize) -> bool
 pub(crate) fn next(objects: &Objects<'_>, table: u32, cursor: Value) -> Option<(Value, Value, Value)> {
     let region = &objects.heap.region;
     let nodes = keyed_part(objects, table);
-    let mut at = if cursor.is(Tag::Cursor) && cursor.aux == 1 {
+    let mut at = if cursor.is(Tag::Cursor) && cursor.aux() == 1 {
         nodes.after(cursor.payload as u32, (cursor.payload >> 32) as usize)
     } else {
         let list = region.get(field(table, LIST));
@@ -181,6 +238,43 @@ pub(crate) fn next(objects: &Objects<'_>, table: u32, cursor: Value) -> Option<(
     None
 }
 
+/// The word of a table's shards.
+pub(crate) fn shards_word(handle: u32) -> usize {
+    field(handle, SHARDS)
+}
+
+/// What changes when entries change their places.
+pub(crate) fn shape(objects: &Objects<'_>, table: u32) -> (u64, u32) {
+    let region = &objects.heap.region;
+    (region.get(field(table, LIST)), region.low(field(table, KEYED)))
+}
+
+/// True if the next new key may have to grow the keyed part.
+pub(crate) fn is_full(objects: &Objects<'_>, table: u32) -> bool {
+    let nodes = keyed_part(objects, table);
+    nodes.used >= nodes.room()
+}
+
+/// Removes the keyed entries of a shard that have nothing. Under its lock and the heap's.
+pub(crate) fn drop_drained(objects: &Objects<'_>, table: u32) {
+    let region = &objects.heap.region;
+    let nodes = keyed_part(objects, table);
+    for at in 0..nodes.used {
+        let value = value_at(objects, nodes.slot(at));
+        let drained = if value.is(Tag::Stat) {
+            region.get((value.handle() as usize).wrapping_add(stat::HEADER)) == 0
+        } else {
+            value.is(Tag::Int) && value.payload == 0
+        };
+        if drained {
+            overwrite(objects, nodes.slot(at), Value::NIL);
+            objects.release(value);
+            let counts = field(table, COUNTS);
+            region.set_high(counts, region.high(counts).wrapping_sub(1));
+        }
+    }
+}
+
 fn field(table: u32, word: usize) -> usize {
     (table as usize).wrapping_add(word)
 }
@@ -195,8 +289,8 @@ fn keyed_part<'p>(objects: &Objects<'p>, table: u32) -> Keyed<'p> {
     Keyed::new(objects, word as u32, (word >> 32) as usize)
 }
 
-/// Counts an entry that came or went.
-fn count(objects: &Objects<'_>, table: u32, key: Value, less: bool) {
+/// Counts an entry that came or went. Under the table's lock.
+pub(crate) fn count(objects: &Objects<'_>, table: u32, key: Value, less: bool) {
     let region = &objects.heap.region;
     let at = field(table, COUNTS);
     let in_list = key.is(Tag::Int) && key.payload.wrapping_sub(1) < region.high(field(table, LIST)) as u64;

@@ -50,8 +50,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub(crate) struct Value {
-    pub(crate) tag: u32,
-    pub(crate) aux: u32,
+    /// `tag:32 aux:32` from the low half up.
+    head: u64,
     pub(crate) payload: u64,
 }
 
@@ -63,10 +63,19 @@ impl Value {
 
     pub(crate) const fn new(tag: Tag, aux: u32, payload: u64) -> Value {
         Value {
-            tag: tag as u32,
-            aux,
+            head: tag as u64 | (aux as u64) << 32,
             payload,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn tag(self) -> u32 {
+        self.head as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn aux(self) -> u32 {
+        (self.head >> 32) as u32
     }
 
     pub(crate) const fn int(value: i64) -> Value {
@@ -79,7 +88,7 @@ impl Value {
 
     #[inline(always)]
     pub(crate) const fn is(self, tag: Tag) -> bool {
-        self.tag == tag as u32
+        self.tag() == tag as u32
     }
 
     #[inline(always)]
@@ -108,7 +117,7 @@ impl Value {
 
     /// True for strings with a text.
     pub(crate) const fn is_text(self) -> bool {
-        self.is_string() && self.aux == Kind::Text as u32
+        self.is_string() && self.aux() == Kind::Text as u32
     }
 
     /// The handle of a heap object.
@@ -118,22 +127,24 @@ impl Value {
 
     /// True for values that refer to a counted object of the heap.
     pub(crate) const fn is_counted(self) -> bool {
-        self.is(Tag::Str) || self.is(Tag::Table) || self.is(Tag::Closure) || self.is(Tag::Stat) || self.is(Tag::Cell)
+        const COUNTED: u64 = 1 << Tag::Str as u64
+            | 1 << Tag::Table as u64
+            | 1 << Tag::Closure as u64
+            | 1 << Tag::Stat as u64
+            | 1 << Tag::Cell as u64;
+        // A tag is below 16.
+        COUNTED >> (self.tag() & 63) & 1 == 1
     }
 
     /// The first of its two words.
     #[inline(always)]
     pub(crate) const fn head(self) -> u64 {
-        self.tag as u64 | (self.aux as u64) << 32
+        self.head
     }
 
     /// From its two words.
     #[inline(always)]
     pub(crate) const fn from_words(head: u64, payload: u64) -> Value {
-        Value {
-            tag: head as u32,
-            aux: (head >> 32) as u32,
-            payload,
-        }
+        Value { head, payload }
     }
 }

@@ -6,15 +6,16 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use ktap_bytecode::code::{CodeRef, Const, ConstKind};
-use ktap_bytecode::limits::Limits;
+use ktap_bytecode::limits::{Limits, MAX_ATTACHED};
 use ktap_bytecode::record::MAIN_PROBE;
 use ktap_bytecode::trap::{Fault, Trap};
 use ktap_bytecode::verify::Verified;
 
+use crate::attachment;
 use crate::closure;
 use crate::heap::{Heap, NoMemory};
 use crate::host::Host;
-use crate::layout::{Layout, control};
+use crate::layout::{GLOBAL_WORDS, Layout, control};
 use crate::light::Left;
 use crate::object::Objects;
 use crate::region::Region;
@@ -64,6 +65,12 @@ pub struct Vm<'p> {
     pub(crate) code: CodeRef<'p>,
     pub(crate) objects: Objects<'p>,
     pub(crate) limits: Limits,
+    /// The globals: value and mark of each.
+    pub(crate) globals: &'p [[AtomicU64; GLOBAL_WORDS]],
+    /// The constants' values.
+    pub(crate) consts: &'p [[AtomicU64; 2]],
+    /// The attachments.
+    pub(crate) attached: &'p [[AtomicU64; attachment::WORDS]],
 }
 
 impl<'p> Vm<'p> {
@@ -95,13 +102,21 @@ impl<'p> Vm<'p> {
             layout,
         };
         objects.heap.format();
-        let vm = Vm { code, objects, limits };
+        let vm = Vm {
+            code,
+            objects,
+            limits,
+            globals: region.part(layout.globals, code.globals as usize),
+            consts: region.part(layout.consts, code.consts.len()),
+            attached: region.part(layout.attached, MAX_ATTACHED),
+        };
         for (index, constant) in code.consts.iter().enumerate() {
             let value = vm
                 .load_const(index, constant)
                 .map_err(|NoMemory| LoadError::OutOfMemory)?;
             vm.objects.retain(value);
-            vm.put(layout.consts, index, value);
+            let at = layout.consts.wrapping_add(index.wrapping_mul(2));
+            vm.objects.heap.region.set_pair(at, (value.head(), value.payload));
         }
         Ok(vm)
     }
@@ -278,20 +293,10 @@ impl<'p> Vm<'p> {
     /// A constant as a value.
     #[inline(always)]
     pub(crate) fn constant(&self, index: usize) -> Value {
-        if index >= self.code.consts.len() {
-            return Value::NIL;
+        match self.consts.get(index) {
+            Some([head, payload]) => Value::from_words(head.load(Ordering::Relaxed), payload.load(Ordering::Relaxed)),
+            None => Value::NIL,
         }
-        let at = self.objects.layout.consts.wrapping_add(index.wrapping_mul(2));
-        Value::from_words(
-            self.objects.heap.region.get(at),
-            self.objects.heap.region.get(at.wrapping_add(1)),
-        )
-    }
-
-    fn put(&self, part: usize, index: usize, value: Value) {
-        let at = part.wrapping_add(index.wrapping_mul(2));
-        self.objects.heap.region.set(at, value.head());
-        self.objects.heap.region.set(at.wrapping_add(1), value.payload);
     }
 
     /// The function of a closure handle; main for none.

@@ -12,7 +12,7 @@ use crate::value::{Kind, Tag, Value};
 
 /// Writes one value.
 pub(crate) fn write<H: Host>(region: &Region<'_>, host: &H, writer: &mut RecordWriter<'_>, value: Value) {
-    match value.tag {
+    match value.tag() {
         tag if tag == Tag::Bool as u32 => writer.boolean(value.payload != 0),
         tag if tag == Tag::Int as u32 => writer.int(value.payload as i64),
         tag if tag == Tag::Temp as u32 || tag == Tag::Str as u32 => write_string(region, writer, string::body(value)),
