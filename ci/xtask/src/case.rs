@@ -162,13 +162,17 @@ impl Case {
         }
     }
 
+    /// Tells whether its name or its file's contains `part`.
+    pub fn is_named(&self, part: &str) -> bool {
+        self.name.contains(part) || self.place.contains(part)
+    }
+
     /// Tells whether the case is for boards of this architecture.
     pub fn is_for(&self, arch: &str) -> bool {
         self.arches.is_empty() || self.arches.iter().any(|known| known == arch)
     }
 
     fn set(&mut self, key: &str, value: String) -> Result<(), String> {
-        let words = |value: &str| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let number = |value: &str| value.parse::<u16>().map_err(|_| format!("`{value}` is no number"));
         match key {
             "PROG" => self.script = Script::Program(value),
@@ -226,6 +230,10 @@ impl Expected {
         };
         (!met).then_some(problem)
     }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 fn contains_lines(stdout: &str, lines: &str) -> bool {

@@ -26,6 +26,8 @@ echo ==
 [ -d /sys/kernel/tracing/events ] && for file in enabled_functions kprobe_events uprobe_events set_event; do
     [ -s /sys/kernel/tracing/$file ] && sed "s|^|still in $file: |" /sys/kernel/tracing/$file 2>/dev/null
 done
+[ -d /sys/kernel/debug/kprobes ] || mount -t debugfs debugfs /sys/kernel/debug
+[ -s /sys/kernel/debug/kprobes/list ] && sed 's/^/still probed: /' /sys/kernel/debug/kprobes/list
 ls -l /proc/[0-9]*/fd 2>/dev/null | grep perf_event | sed 's/^.*->/still open:/'
 for file in /tmp/* /run/ktap* /dev/shm/*; do
     case $file in */\*|/run/ktap\*|/run/ktap-agent.log) ;; *) echo "still there: $file" ;; esac

@@ -50,10 +50,10 @@ cargo xtask TASK
 
   demo [--keep]       the main job on a QEMU board, from nothing; --keep leaves the board up
   test [--only cargo | --only cases [NAME] | --only events]
-                      every test; or cargo's; or the cases on the board whose names contain NAME; or the
+                      every test; or cargo's; or the cases on the board whose names or files contain NAME; or the
                       comparison of the texts of all events of the board with its kernel's own
   test --matrix [NAME]
-                      the cases whose names contain NAME on every QEMU board and kernel, with every engine
+                      the cases whose names or files contain NAME on every QEMU board and kernel, with every engine
   bench kmod          what an event costs in the kernel module, in guest instructions, beside other tools
   bench peers         the other tools alone
   cases BOARD ENGINE [NAME]

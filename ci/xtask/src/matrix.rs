@@ -65,15 +65,13 @@ const fn brief(board: &'static str, engine: &'static str) -> Plan {
 pub fn run(cache: &Cache, plan: &Plan, name: &str) -> Result<Tally, XtaskError> {
     let board = Board::load(cache, plan.board)?;
     run_on(cache, board, plan.engine, |case| {
-        case.name.contains(name) && (case.smoke || !plan.brief)
+        case.is_named(name) && (case.smoke || !plan.brief)
     })
 }
 
 /// Runs the cases whose name contains `name` on one board with one engine.
 pub fn run_one(cache: &Cache, board: &str, engine: &str, name: &str) -> Result<Tally, XtaskError> {
-    run_on(cache, Board::load(cache, board)?, engine, |case| {
-        case.name.contains(name)
-    })
+    run_on(cache, Board::load(cache, board)?, engine, |case| case.is_named(name))
 }
 
 /// Runs every case on every board, of the users and of the tests, with every engine.
@@ -83,7 +81,7 @@ pub fn run_all(cache: &Cache, name: &str) -> Result<Tally, XtaskError> {
     boards.extend(Board::all(cache, board::TEST_BOARDS)?);
     for board in boards {
         for engine in crate::case::ENGINES {
-            tally.add(run_on(cache, board.clone(), engine, |case| case.name.contains(name))?);
+            tally.add(run_on(cache, board.clone(), engine, |case| case.is_named(name))?);
         }
     }
     Ok(tally)
