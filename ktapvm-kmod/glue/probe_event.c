@@ -249,7 +249,7 @@ void ktap_events_exit(void)
 
 /* ---- attaching ---- */
 
-/* The event of that name, if it is one of a tracepoint and has that id. Holds its module until trace_put_event_file(). */
+/* The event of that name, if it is one of a tracepoint, has that id, and perf restricts it no further. Holds its module until trace_put_event_file(). */
 static struct trace_event_file *find_event(const char *name, u64 config)
 {
 	struct trace_event_file *file;
@@ -269,7 +269,7 @@ static struct trace_event_file *find_event(const char *name, u64 config)
 		return NULL;
 	call = file->event_call;
 	if ((call->flags & TRACE_EVENT_FL_TRACEPOINT) && call->tp && call->class->perf_probe && call->class->reg == trace_event_reg &&
-	    call->event.type == config)
+	    !call->perf_perm && call->event.type == config)
 		return file;
 	trace_put_event_file(file);
 	return NULL;

@@ -17,7 +17,7 @@ use crate::request::{Reply, Section};
 pub enum Kind {
     /// The tracepoint `name` itself: no record, cheapest.
     RawTracepoint = 0,
-    /// The trace event with perf id `config`, with the kernel's own record.
+    /// The trace event with perf id `config`, with the kernel's own record; `name` is its `system:event`, if known.
     Tracepoint = 1,
     /// System calls' entry: number `syscall`, or all.
     SyscallEnter = 2,
