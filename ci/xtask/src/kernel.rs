@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::archive::{Archive, host_architecture};
 use crate::cache::{self, Cache};
 use crate::error::XtaskError;
+use crate::kernel_tools;
 use crate::step::Outcome;
 use crate::terminal;
 
@@ -108,6 +109,10 @@ pub fn fetch_new(cache: &Cache, name: &str) -> Result<(Kernel, Outcome), XtaskEr
         cache::remove(&link)?;
         std::os::unix::fs::symlink(to, &link).map_err(XtaskError::file("make", &link))?;
     }
+    if row.suites == ["sid"] {
+        // The programs inside its headers and its compiler need a newer system than the one that the table is for.
+        kernel_tools::prepare(cache, row.suites, &kernel.build)?;
+    }
     Ok((kernel, outcome))
 }
 
@@ -157,10 +162,14 @@ fn move_makefiles(work: &Path, target: &Path) -> Result<(), XtaskError> {
 }
 
 fn moved_line(line: &str, target: &Path) -> String {
-    match line.strip_prefix("include /usr/src/") {
-        Some(rest) => format!("include {}/usr/src/{rest}", target.display()),
-        None => line.to_owned(),
+    for names_place in ["include ", "KBUILD_OUTPUT="] {
+        if let Some(place) = line.strip_prefix(names_place)
+            && place.starts_with("/usr/src/")
+        {
+            return format!("{names_place}{}{place}", target.display());
+        }
     }
+    line.to_owned()
 }
 
 fn find(root: &Path) -> Result<Kernel, XtaskError> {
@@ -213,6 +222,10 @@ mod tests {
         assert_eq!(
             moved_line("include /usr/src/linux-headers-6.1-common/Makefile", target),
             "include /c/kernels/x/usr/src/linux-headers-6.1-common/Makefile"
+        );
+        assert_eq!(
+            moved_line("KBUILD_OUTPUT=/usr/src/linux-headers-7.2", target),
+            "KBUILD_OUTPUT=/c/kernels/x/usr/src/linux-headers-7.2"
         );
         assert_eq!(
             moved_line("include scripts/Makefile", target),

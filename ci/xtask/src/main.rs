@@ -23,6 +23,7 @@ mod events;
 mod guest;
 mod initramfs;
 mod kernel;
+mod kernel_tools;
 mod keys;
 mod kmod;
 mod kmod_boards;

@@ -119,6 +119,8 @@ pub struct KernelFiles {
     pub system_map: Option<Spanned<PathBuf>>,
     /// The directory it was built in, or its headers; looked at when a module is built.
     pub build: Option<Spanned<PathBuf>>,
+    /// A directory with the make and the compilers for it, looked at before PATH.
+    pub tools: Option<Spanned<PathBuf>>,
     /// Whether the module may be inserted.
     #[serde(default)]
     pub module: ModulePolicy,
@@ -307,6 +309,7 @@ impl Board {
                 &mut self.kernel.vmlinux,
                 &mut self.kernel.system_map,
                 &mut self.kernel.build,
+                &mut self.kernel.tools,
             ]
             .into_iter()
             .flatten()

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::compiler::Compiler;
 use super::sources;
@@ -32,7 +31,7 @@ pub fn build(
     }
     work.put("rust.bin", object)?;
 
-    let mut make = Command::new("make");
+    let mut make = compiler.command("make");
     // A make or cargo that runs this program would hand its own settings down.
     for name in [
         "MAKEFLAGS",
@@ -53,7 +52,8 @@ pub fn build(
         make.arg("LLVM=1");
     }
     // No debug information is kept, so none is made, nor the type information made of it.
-    make.args(["KCFLAGS=-g0", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"]);
+    make.args(["KCFLAGS=-g0", "CONFIG_DEBUG_INFO_BTF_MODULES="]);
+    make.args([concat!("KTAP_VERSION=", env!("CARGO_PKG_VERSION")), "modules"]);
     let output = make.output().map_err(|e| {
         let help = "on Debian: apt-get install make".to_owned();
         Failure::Usage(format!("cannot run make: {e}"), Some(help))
@@ -76,7 +76,8 @@ pub fn build(
 
 /// Takes away what is left of debug information; a module that still has it is only larger.
 fn strip(module: &Path, compiler: &Compiler) {
-    let _ = Command::new(format!("{}strip", compiler.prefix))
+    let _ = compiler
+        .command(&format!("{}strip", compiler.prefix))
         .args(["--strip-debug", "--remove-section=.comment"])
         .arg(module)
         .output();
@@ -145,6 +146,7 @@ struct Work(PathBuf);
 
 impl Work {
     fn begin(directory: &Path) -> Result<Self, Failure> {
+        forget_dead(directory);
         let work = directory.join(format!("build.{}", std::process::id()));
         let _ = fs::remove_dir_all(&work);
         fs::create_dir_all(&work).map_err(|e| Failure::Output(format!("cannot make {}: {e}", work.display())))?;
@@ -154,6 +156,18 @@ impl Work {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let file = self.0.join(name);
         fs::write(&file, bytes).map_err(|e| Failure::Output(format!("cannot write {}: {e}", file.display())))
+    }
+}
+
+/// Removes what builds left behind whose program was killed.
+fn forget_dead(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let builder = name.to_str().and_then(|name| name.strip_prefix("build."));
+        if builder.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another program may do the same at the same time.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

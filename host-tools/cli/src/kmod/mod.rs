@@ -55,7 +55,12 @@ pub fn ensure(board: &Board, request: &Request) -> Result<Module, Failure> {
     let arch = board.arch.get_ref().as_str();
     let tree = KernelTree::open(&kernel_dir(board, request)?, arch)?;
     let object = sources::object(arch)?;
-    let compiler = Compiler::find(request.cc.as_deref(), &tree)?;
+    let tools = board
+        .kernel
+        .tools
+        .as_ref()
+        .map(|directory| directory.get_ref().as_path());
+    let compiler = Compiler::find(request.cc.as_deref(), &tree, tools)?;
     let mut key = key(&tree, &compiler, object);
     let directory = directory(&tree.release);
     let path = directory.join("ktapvm.ko");
@@ -141,6 +146,7 @@ fn key(tree: &KernelTree, compiler: &Compiler, object: &[u8]) -> String {
     }
     digest.update(tree.stamp().as_bytes());
     digest.update(compiler.version.as_bytes());
+    digest.update(env!("CARGO_PKG_VERSION").as_bytes());
     format!("{:016x}\n", digest.finalize())
 }
 
