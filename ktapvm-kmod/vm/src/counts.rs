@@ -87,13 +87,12 @@ impl<H: Host> Run<'_, '_, H> {
         if shards == 0 || n <= 0 {
             return false;
         }
-        let objects = self.objects();
         let shard = self.region.get(shard_word(shards as u32, self.frame_number)) as u32;
         let Some(shard) = Words::of(&self.region, shard) else {
             return false;
         };
         // Nobody but this run changes the shard's shape, so that what is found stays where it is.
-        let Some([head, number]) = shard.find(objects, key).and_then(|slot| self.region.slot(slot)) else {
+        let Some([head, number]) = shard.find(&self.region, key).and_then(|slot| self.region.slot(slot)) else {
             return false;
         };
         if head.load(Ordering::Relaxed) as u32 != Tag::Int as u32 {
@@ -116,7 +115,7 @@ impl<H: Host> Run<'_, '_, H> {
         let Some(shard) = Words::of(&self.region, shard) else {
             return Ok(false);
         };
-        let Some(slot) = shard.find(objects, key) else {
+        let Some(slot) = shard.find(&self.region, key) else {
             return Ok(false);
         };
         let old = table::value_at(objects, slot);

@@ -49,88 +49,113 @@ impl<H: Host> Run<'_, '_, H> {
             // The verifier proves that code does not run off its end; nothing happens beyond it.
             let Some(&word) = code.get(pc) else { break Ok(()) };
             pc = pc.wrapping_add(1);
-            let (a, b, c) = (word.a(), word.b(), word.c());
             match word.0 as u8 {
-                number::MOVE => window.set(a, window.get(b)),
-                number::LOAD_K => window.set(a, self.vm.constant(word.d() as usize)),
-                number::LOAD_I => window.set(a, Value::int(word.sd() as i64)),
-                number::G_GET => window.set(a, ran!(self.global(word.d()))),
-                number::G_ADD => ran!(self.add_global(word.d(), window.get(a))),
-                number::GINC => ran!(self.add_global(word.d(), Value::int(a as i64))),
+                number::MOVE => window.set(word.a(), window.get(word.b())),
+                number::LOAD_K => window.set(word.a(), self.vm.constant(word.d() as usize)),
+                number::LOAD_I => window.set(word.a(), Value::int(word.sd() as i64)),
+                number::G_GET => window.set(word.a(), ran!(self.global(word.d()))),
+                number::G_ADD => ran!(self.add_global(word.d(), window.get(word.a()))),
+                number::GINC => ran!(self.add_global(word.d(), Value::int(word.a() as i64))),
                 number::UP_GET => {
-                    let slot = ran!(self.upvalue_slot(b));
-                    window.set(a, ran!(self.variable(slot)));
+                    let slot = ran!(self.upvalue_slot(word.b()));
+                    window.set(word.a(), ran!(self.variable(slot)));
                 }
-                number::T_GET => window.set(a, ran!(self.table_get(window.get(b), window.get(c)))),
-                number::T_SET => ran!(self.table_set(window.get(a), window.get(b), window.get(c))),
-                number::T_ADD => ran!(self.table_add(window.get(a), window.get(b), window.get(c))),
-                number::T_INC => ran!(self.table_add(window.get(a), window.get(b), Value::int(c as i64))),
-                number::T_AGG => ran!(self.table_aggregate(window.get(a), window.get(b), window.get(c))),
-                number::EV_FIELD => window.set(a, ran!(self.event_field(word.d()))),
-                number::ADD => window.set(a, ran!(quick(Op::Add, window.get(b), window.get(c), i64::wrapping_add))),
-                number::SUB => window.set(a, ran!(quick(Op::Sub, window.get(b), window.get(c), i64::wrapping_sub))),
-                number::ADD_K => window.set(
-                    a,
+                number::T_GET => window.set(
+                    word.a(),
+                    ran!(self.table_get(window.get(word.b()), window.get(word.c()))),
+                ),
+                number::T_SET => ran!(self.table_set(window.get(word.a()), window.get(word.b()), window.get(word.c()))),
+                number::T_ADD => ran!(self.table_add(window.get(word.a()), window.get(word.b()), window.get(word.c()))),
+                number::T_INC => {
+                    ran!(self.table_add(window.get(word.a()), window.get(word.b()), Value::int(word.c() as i64)))
+                }
+                number::T_AGG => {
+                    ran!(self.table_aggregate(window.get(word.a()), window.get(word.b()), window.get(word.c())))
+                }
+                number::EV_FIELD => window.set(word.a(), ran!(self.event_field(word.d()))),
+                number::ADD => window.set(
+                    word.a(),
                     ran!(quick(
                         Op::Add,
-                        window.get(b),
-                        self.vm.constant(c as usize),
+                        window.get(word.b()),
+                        window.get(word.c()),
+                        i64::wrapping_add
+                    )),
+                ),
+                number::SUB => window.set(
+                    word.a(),
+                    ran!(quick(
+                        Op::Sub,
+                        window.get(word.b()),
+                        window.get(word.c()),
+                        i64::wrapping_sub
+                    )),
+                ),
+                number::ADD_K => window.set(
+                    word.a(),
+                    ran!(quick(
+                        Op::Add,
+                        window.get(word.b()),
+                        self.vm.constant(word.c() as usize),
                         i64::wrapping_add
                     )),
                 ),
                 number::SUB_K => window.set(
-                    a,
+                    word.a(),
                     ran!(quick(
                         Op::Sub,
-                        window.get(b),
-                        self.vm.constant(c as usize),
+                        window.get(word.b()),
+                        self.vm.constant(word.c() as usize),
                         i64::wrapping_sub
                     )),
                 ),
-                number::EQ => window.set(a, Value::boolean(self.equals(window.get(b), window.get(c)))),
+                number::EQ => window.set(
+                    word.a(),
+                    Value::boolean(self.equals(window.get(word.b()), window.get(word.c()))),
+                ),
                 number::EQ_K => {
-                    let equal = self.equals(window.get(b), self.vm.constant(c as usize));
-                    window.set(a, Value::boolean(equal));
+                    let equal = self.equals(window.get(word.b()), self.vm.constant(word.c() as usize));
+                    window.set(word.a(), Value::boolean(equal));
                 }
                 number::LT_K | number::LE_K | number::GT_K | number::GE_K => {
-                    let order = ran!(self.order(window.get(b), self.vm.constant(c as usize)));
+                    let order = ran!(self.order(window.get(word.b()), self.vm.constant(word.c() as usize)));
                     let holds = match word.0 as u8 {
                         number::LT_K => order == Ordering::Less,
                         number::LE_K => order != Ordering::Greater,
                         number::GT_K => order == Ordering::Greater,
                         _ => order != Ordering::Less,
                     };
-                    window.set(a, Value::boolean(holds));
+                    window.set(word.a(), Value::boolean(holds));
                 }
                 number::JMP => jump!(word),
                 number::JMP_T => {
-                    if window.get(a).truth() {
+                    if window.get(word.a()).truth() {
                         jump!(word);
                     }
                 }
                 number::JMP_F => {
-                    if !window.get(a).truth() {
+                    if !window.get(word.a()).truth() {
                         jump!(word);
                     }
                 }
                 number::FOR_LOOP => {
-                    if ran!(self.for_loop(a)) {
+                    if ran!(self.for_loop(word.a())) {
                         jump!(word);
                     }
                 }
                 number::CALL_BUILTIN => {
-                    let value = match c {
+                    let value = match word.c() {
                         number::PID => Value::int(self.host.pid() as i64),
                         number::TID => Value::int(self.host.tid() as i64),
-                        number::LOG2 if b == 1 => {
-                            let n = window.get(a.wrapping_add(1)).as_int();
+                        number::LOG2 if word.b() == 1 => {
+                            let n = window.get(word.a().wrapping_add(1)).as_int();
                             Value::int(builtin::exponent(ran!(n.ok_or(builtin::wrong(0)))))
                         }
                         number::NSECS => Value::int(self.host.time_ns() as i64),
                         number::EXECNAME => ran!(builtin::execname(self)),
                         _ => ran!(self.call_builtin(word)),
                     };
-                    window.set(a, value);
+                    window.set(word.a(), value);
                 }
                 number::RETURN0 if self.depth == 0 => break Ok(()),
                 _ => {

@@ -6,6 +6,8 @@
 //! A part of W words: header, W/16 words of buckets (two 32-bit node numbers each, counted from 1), nodes of 5 words:
 //! key (2), value (2), `next node:32 sequence:32`.
 
+use core::sync::atomic::Ordering;
+
 use crate::heap::{Block, NoMemory};
 use crate::object::Objects;
 use crate::region::Region;
@@ -49,6 +51,40 @@ pub(crate) fn create(objects: &Objects<'_>, nodes: usize) -> Result<u32, NoMemor
     Ok(part)
 }
 
+/// The word where the value of a key is, in the part that a table's word names: `part:32 nodes used:32`.
+#[inline(always)]
+pub(crate) fn find(region: &Region<'_>, word: u64, key: Value) -> Option<usize> {
+    let part = word as u32 as usize;
+    if part == 0 {
+        return None;
+    }
+    let order = (region.get(part) >> 8) as u32 & 31;
+    let index = hash(key) & (1usize << order >> 3).wrapping_sub(1);
+    let buckets = part.wrapping_add(1);
+    let nodes = buckets.wrapping_add(1 << order >> 4);
+    let pair = region.get(buckets.wrapping_add(index / 2));
+    let mut node = (pair >> (index as u32 % 2 * 32)) as u32;
+    // A chain has no more nodes than the part; the bound only matters to a reader without the lock.
+    for _ in 0..word >> 32 {
+        let at = nodes.wrapping_add((node as usize).wrapping_sub(1).wrapping_mul(NODE));
+        if node == 0 {
+            return None;
+        }
+        let [head, payload, .., link] = region.words::<NODE>(at)?;
+        if payload.load(Ordering::Relaxed) == key.payload && head.load(Ordering::Relaxed) == key.head() {
+            return Some(at.wrapping_add(2));
+        }
+        node = link.load(Ordering::Relaxed) as u32;
+    }
+    None
+}
+
+/// Spreads a key's bits.
+#[inline(always)]
+fn hash(key: Value) -> usize {
+    (mix(key.payload ^ key.head().rotate_left(40)) >> 32) as usize
+}
+
 impl<'p> Keyed<'p> {
     pub(crate) fn new(objects: &Objects<'p>, part: u32, used: usize) -> Keyed<'p> {
         let words = if part == 0 { 0 } else { objects.heap.size(part) };
@@ -63,28 +99,6 @@ impl<'p> Keyed<'p> {
     /// Nodes it can take.
     pub(crate) fn room(&self) -> usize {
         room(self.words)
-    }
-
-    /// The node of a key and the word of its value.
-    #[inline]
-    pub(crate) fn find(&self, key: Value) -> Option<(usize, usize)> {
-        if self.used == 0 {
-            return None;
-        }
-        let mut node = self.bucket(key);
-        // A chain has no more nodes than the part; the bound only matters to a reader without the lock.
-        for _ in 0..self.used {
-            let index = (node as usize).wrapping_sub(1);
-            if index >= self.used {
-                return None;
-            }
-            let at = self.node(index);
-            if self.region.pair(at) == (key.head(), key.payload) {
-                return Some((index, at.wrapping_add(2)));
-            }
-            node = self.region.low(at.wrapping_add(4));
-        }
-        None
     }
 
     /// Adds a node, which must have room, and returns the word of its value.
@@ -148,8 +162,7 @@ impl<'p> Keyed<'p> {
 
     #[inline]
     fn bucket_place(&self, key: Value) -> (usize, bool) {
-        let hash = mix(key.payload ^ key.head().rotate_left(40)) >> 32;
-        let bucket = hash as usize & (self.words / 8).wrapping_sub(1);
+        let bucket = hash(key) & (self.words / 8).wrapping_sub(1);
         (
             (self.part as usize).wrapping_add(1).wrapping_add(bucket / 2),
             bucket & 1 == 1,

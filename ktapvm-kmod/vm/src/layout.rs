@@ -3,7 +3,7 @@
 //! In: limits, code, frames. Out: [`Layout`]. Invariant: parts follow one another without overlap.
 //!
 //! ```text
-//! control | globals | constants | attached | intern buckets | frame 0 .. frame n-1 | heap
+//! control | globals | constants | attached | intern buckets | frame 0 .. frame n-1 | heap | pad
 //! frame: epoch, - | names | call records (2 words each) | registers (2 words each, plus a margin) | scratch | record buffer
 //! ```
 
@@ -11,6 +11,7 @@ use ktap_bytecode::code::CodeRef;
 use ktap_bytecode::limits::{Limits, MAX_ATTACHED, MAX_RECORD};
 
 use crate::attachment;
+use crate::region::PAD;
 
 /// Register slots behind the last usable one: an 8-bit register number from any base stays inside the frame.
 pub(crate) const MARGIN: usize = 256;
@@ -116,7 +117,7 @@ impl Layout {
 
     /// Words of the whole region.
     pub(crate) fn words(&self) -> usize {
-        self.heap.saturating_add(self.heap_words)
+        self.heap.saturating_add(self.heap_words).saturating_add(PAD)
     }
 
     /// First word of a frame.

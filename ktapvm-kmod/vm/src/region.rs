@@ -4,6 +4,7 @@
 //! are relaxed atomics, so that a race between CPUs can give an old value, never undefined behaviour.
 
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::layout::control;
@@ -11,46 +12,63 @@ use crate::layout::control;
 /// Words of as many registers as an operand can name.
 pub(crate) const WINDOW: usize = 512;
 
+/// Words at the end of a region that no index names: up to so many words from an index on are there if the first of them is.
+pub(crate) const PAD: usize = 16;
+
 /// Reads and writes of one region.
 #[derive(Clone, Copy)]
 pub(crate) struct Region<'p> {
-    words: &'p [AtomicU64],
-    owner: PhantomData<&'p mut [u64]>,
+    start: NonNull<AtomicU64>,
+    /// Words that an index may name; [`PAD`] more follow.
+    len: usize,
+    owner: PhantomData<&'p [AtomicU64]>,
 }
 
+// SAFETY: a region is what a shared slice of atomics is, which may be sent and shared.
+unsafe impl Send for Region<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Region<'_> {}
+
 impl<'p> Region<'p> {
-    /// Takes a region over; its words are 0.
+    /// Takes a region over; its words are 0. Nothing if it has not even a control part and the words at the end.
     pub(crate) fn new(memory: &'p mut [u64]) -> Option<Region<'p>> {
-        let len = memory.len();
+        let len = memory.len().checked_sub(PAD)?;
         if len < control::WORDS {
             return None;
         }
-        let start = memory.as_mut_ptr().cast::<AtomicU64>();
-        // SAFETY: AtomicU64 has the size of u64 and, on every target this crate is built for, its alignment (checked
-        // below); the exclusive borrow is given up for 'p, so that all later access goes through these atomics.
-        let words = unsafe { core::slice::from_raw_parts(start, len) };
+        // AtomicU64 has the size of u64 and, on every target this crate is built for, its alignment (checked below); the
+        // exclusive borrow is given up for 'p, so that all later access goes through these atomics.
+        let start = NonNull::from(memory).cast::<AtomicU64>();
         Some(Region {
-            words,
+            start,
+            len,
             owner: PhantomData,
         })
+    }
+
+    /// Returns the words that an index may name.
+    #[inline(always)]
+    fn all(&self) -> &'p [AtomicU64] {
+        // SAFETY: `new` was given them for 'p, and they are used as atomics alone.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
     /// Returns a word of the control part.
     #[inline(always)]
     pub(crate) fn control(&self, at: usize) -> &'p AtomicU64 {
         // SAFETY: `new` takes no region without a whole control part, and the mask keeps the index inside it.
-        unsafe { self.words.get_unchecked(at & (control::WORDS - 1)) }
+        unsafe { self.start.add(at & (control::WORDS - 1)).as_ref() }
     }
 
     /// Returns the number of words.
     pub(crate) fn len(&self) -> usize {
-        self.words.len()
+        self.len
     }
 
     /// Returns the word at `at`, 0 outside the region.
     #[inline(always)]
     pub(crate) fn get(&self, at: usize) -> u64 {
-        match self.words.get(at) {
+        match self.atomic(at) {
             Some(word) => word.load(Ordering::Relaxed),
             None => 0,
         }
@@ -59,7 +77,7 @@ impl<'p> Region<'p> {
     /// Sets the word at `at`; nothing outside the region.
     #[inline(always)]
     pub(crate) fn set(&self, at: usize, value: u64) {
-        if let Some(word) = self.words.get(at) {
+        if let Some(word) = self.atomic(at) {
             word.store(value, Ordering::Relaxed);
         }
     }
@@ -67,30 +85,30 @@ impl<'p> Region<'p> {
     /// Returns the two words from `at` on, zeros outside the region.
     #[inline(always)]
     pub(crate) fn pair(&self, at: usize) -> (u64, u64) {
-        if at >= self.words.len().saturating_sub(1) {
-            return (0, 0);
+        match self.words(at) {
+            Some([first, second]) => (first.load(Ordering::Relaxed), second.load(Ordering::Relaxed)),
+            None => (0, 0),
         }
-        // SAFETY: `at` is below the length less one, so `at + 1` is below the length.
-        let (first, second) = unsafe { (self.words.get_unchecked(at), self.words.get_unchecked(at + 1)) };
-        (first.load(Ordering::Relaxed), second.load(Ordering::Relaxed))
     }
 
     /// Sets the two words from `at` on; nothing outside the region.
     #[inline(always)]
     pub(crate) fn set_pair(&self, at: usize, value: (u64, u64)) {
-        if at >= self.words.len().saturating_sub(1) {
-            return;
+        if let Some([first, second]) = self.words(at) {
+            first.store(value.0, Ordering::Relaxed);
+            second.store(value.1, Ordering::Relaxed);
         }
-        // SAFETY: as in `pair`.
-        let (first, second) = unsafe { (self.words.get_unchecked(at), self.words.get_unchecked(at + 1)) };
-        first.store(value.0, Ordering::Relaxed);
-        second.store(value.1, Ordering::Relaxed);
     }
 
-    /// Returns `N` words from the word `at` on, nothing if they are not all inside the region.
+    /// Returns `N` words from the word `at` on, nothing if that is outside the region; `N` is at most [`PAD`].
     #[inline(always)]
     pub(crate) fn words<const N: usize>(&self, at: usize) -> Option<&'p [AtomicU64; N]> {
-        self.words.get(at..)?.first_chunk()
+        const { assert!(N <= PAD) };
+        if at >= self.len {
+            return None;
+        }
+        // SAFETY: `at` is inside, and as many words as PAD follow the last word that is.
+        Some(unsafe { self.start.add(at).cast::<[AtomicU64; N]>().as_ref() })
     }
 
     /// Returns the two words of the value at `at`, nothing outside the region.
@@ -101,14 +119,14 @@ impl<'p> Region<'p> {
 
     /// Returns `count` times `N` words from the word `at` on, fewer if they are not all inside the region.
     pub(crate) fn part<const N: usize>(&self, at: usize, count: usize) -> &'p [[AtomicU64; N]] {
-        let (all, _) = self.words.get(at..).unwrap_or_default().as_chunks::<N>();
+        let (all, _) = self.all().get(at..).unwrap_or_default().as_chunks::<N>();
         all.get(..count).unwrap_or_default()
     }
 
     /// Returns the words of the 256 registers from the word `at` on, nothing if they are not all inside the region.
     #[inline(always)]
     pub(crate) fn window(&self, at: usize) -> Option<&'p [AtomicU64; WINDOW]> {
-        self.words.get(at..)?.first_chunk()
+        self.all().get(at..)?.first_chunk()
     }
 
     /// Returns the low half of the word at `at`.
@@ -138,13 +156,16 @@ impl<'p> Region<'p> {
     /// Returns the word at `at` as an atomic, for locks, epochs and counters.
     #[inline(always)]
     pub(crate) fn atomic(&self, at: usize) -> Option<&'p AtomicU64> {
-        self.words.get(at)
+        match self.words::<1>(at) {
+            Some([word]) => Some(word),
+            None => None,
+        }
     }
 
     /// Returns `len` bytes from the word `at` on, nothing if they are not all inside the region.
     #[inline]
     pub(crate) fn bytes(&self, at: usize, len: usize) -> &'p [u8] {
-        match self.words.get(at..at.wrapping_add(len.div_ceil(8))) {
+        match self.all().get(at..at.wrapping_add(len.div_ceil(8))) {
             // SAFETY: the words are inside the region, any byte is a valid u8. Strings are written before their handle is
             // known to anyone and not changed while a handle lives; a stale handle may show bytes in change, as noted above.
             Some(words) => unsafe { core::slice::from_raw_parts(words.as_ptr().cast::<u8>(), len) },
@@ -158,7 +179,7 @@ impl<'p> Region<'p> {
     /// The caller owns these words alone (a frame's buffer, or a block not yet published) and keeps one such slice at a time.
     #[inline]
     pub(crate) unsafe fn bytes_mut(&self, at: usize, len: usize) -> &'p mut [u8] {
-        match self.words.get(at..at.wrapping_add(len.div_ceil(8))) {
+        match self.all().get(at..at.wrapping_add(len.div_ceil(8))) {
             // SAFETY: the words are inside the region and interior mutable; the caller vouches for sole ownership.
             Some(words) => unsafe { core::slice::from_raw_parts_mut(words.as_ptr().cast_mut().cast::<u8>(), len) },
             None => &mut [],

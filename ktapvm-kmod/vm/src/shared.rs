@@ -164,7 +164,7 @@ impl<'p, H: Host> Run<'_, 'p, H> {
             see(
                 objects,
                 words
-                    .find(objects, key)
+                    .find(&self.region, key)
                     .map_or(Value::NIL, |slot| table::value_at(objects, slot)),
             )
         })?;

@@ -57,7 +57,7 @@ impl<'p> Words<'p> {
 
     /// The word where the value of `key` is.
     #[inline(always)]
-    pub(crate) fn find(self, objects: &Objects<'p>, key: Value) -> Option<usize> {
+    pub(crate) fn find(self, region: &Region<'p>, key: Value) -> Option<usize> {
         if key.is(Tag::Int) {
             let list = self.words[LIST].load(Ordering::Relaxed);
             let index = key.payload.wrapping_sub(1);
@@ -65,10 +65,7 @@ impl<'p> Words<'p> {
                 return Some(list_slot(list as u32, index as usize));
             }
         }
-        let part = self.words[KEYED].load(Ordering::Relaxed);
-        Keyed::new(objects, part as u32, (part >> 32) as usize)
-            .find(key)
-            .map(|(_, slot)| slot)
+        keyed::find(region, self.words[KEYED].load(Ordering::Relaxed), key)
     }
 }
 
@@ -113,16 +110,14 @@ pub(crate) fn len(objects: &Objects<'_>, table: u32) -> usize {
 #[inline]
 pub(crate) fn find(objects: &Objects<'_>, table: u32, key: Value) -> Option<usize> {
     let words = objects.heap.region.words::<WORDS>(table as usize)?;
-    Words { words }.find(objects, key)
+    Words { words }.find(&objects.heap.region, key)
 }
 
 /// The value at a slot.
-#[inline]
+#[inline(always)]
 pub(crate) fn value_at(objects: &Objects<'_>, slot: usize) -> Value {
-    Value::from_words(
-        objects.heap.region.get(slot),
-        objects.heap.region.get(slot.wrapping_add(1)),
-    )
+    let (head, payload) = objects.heap.region.pair(slot);
+    Value::from_words(head, payload)
 }
 
 /// Overwrites the value at a slot that holds no reference by one that is none.
@@ -343,10 +338,10 @@ fn grow_list(objects: &Objects<'_>, table: u32, room: usize) -> Result<usize, No
         };
         overwrite(objects, list_slot(part, index), value);
     }
-    let nodes = keyed_part(objects, table);
     if region.high(field(table, COUNTS)) > 0 {
         for index in old_room..new_room {
-            let Some((_, slot)) = nodes.find(Value::int((index as i64).wrapping_add(1))) else {
+            let key = Value::int((index as i64).wrapping_add(1));
+            let Some(slot) = keyed::find(region, region.get(field(table, KEYED)), key) else {
                 continue;
             };
             let value = value_at(objects, slot);
