@@ -92,7 +92,7 @@ fn enter(cache: &Cache, root: &Path, program: &str) -> String {
          \tmkdir -p \"$root$directory\" && mount --rbind \"$directory\" \"$root$directory\" || exit 125\n\
          done\n\
          mount --rbind /proc \"$root/proc\" && mount --rbind /dev \"$root/dev\" || exit 125\n\
-         exec chroot \"$root\" /usr/bin/{program} \"$@\"' sh \"{root}\" \"$@\"\n",
+         exec chroot \"$root\" /usr/bin/env PATH=/usr/bin:/bin /usr/bin/{program} \"$@\"' sh \"{root}\" \"$@\"\n",
         cached = cached.display(),
         kernels = kernels.display(),
         root = root.display()
