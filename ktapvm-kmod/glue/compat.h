@@ -110,6 +110,16 @@ static __always_inline unsigned long ktap_user_frame(const struct pt_regs *regs)
 #endif
 }
 
+/* Where a function that was just entered returns to, if a register says so alone; 0 where it is on the stack already. */
+static __always_inline unsigned long ktap_link(const struct pt_regs *regs)
+{
+#ifdef CONFIG_ARM64
+	return regs->regs[30];
+#else
+	return 0;
+#endif
+}
+
 /* A return address without what the processor signed it with. */
 static __always_inline unsigned long ktap_user_code(unsigned long address)
 {

@@ -22,6 +22,7 @@ struct entry_probe {
 	struct kprobe kp;
 	struct ktap_probe *probe;
 	unsigned long ip;	/* as events say it */
+	bool entered;		/* at a function's first byte */
 	bool overrides;
 };
 
@@ -44,20 +45,25 @@ static unsigned long asked_address(const struct kprobe *kp, const struct kph_att
 	return what->offset ? address : address - ktap_landing_pad_before(address);
 }
 
+static bool is_first_byte(unsigned long address)
+{
+	char symbol[KSYM_SYMBOL_LEN];
+
+	sprint_symbol(symbol, address);
+	return strstr(symbol, "+0x0/");
+}
+
 /*
  * Whether a handler may leave the probed function at once: on its first byte, on the kernel's list, and where an entry is patched by ftrace, through ftrace, as a
  * probe that became a jump heeds no changed instruction pointer.
  */
 static bool may_override(const struct entry_probe *entry)
 {
-	char symbol[KSYM_SYMBOL_LEN];
-
 	if (!IS_ENABLED(CONFIG_FUNCTION_ERROR_INJECTION))
 		return false;
 	if (IS_ENABLED(CONFIG_OPTPROBES) && !(entry->kp.flags & KPROBE_FLAG_FTRACE))
 		return false;
-	sprint_symbol(symbol, entry->ip);
-	return strstr(symbol, "+0x0/") && ktap_error_injectable(entry->ip);
+	return entry->entered && ktap_error_injectable(entry->ip);
 }
 
 bool ktap_kprobe_overrides(const struct ktap_probe *probe)
@@ -77,6 +83,8 @@ static int entry_handler(struct kprobe *kp, struct pt_regs *regs)
 	ktap_event_init(&event, entry->probe);
 	event.regs = regs;
 	event.ip = entry->ip;
+	if (entry->entered)
+		event.caller = ktap_link(regs);
 	ktap_fire_trap(entry->probe, &event, regs);
 	/* Where the handler has overridden the function, the kernel must not execute the probed instruction. */
 	return instruction_pointer(regs) != before;
@@ -164,6 +172,7 @@ static int attach_entry(struct ktap_probe *probe, const struct kph_attach *what,
 		goto free;
 	}
 	entry->ip = asked_address(&entry->kp, what);
+	entry->entered = is_first_byte(entry->ip);
 	entry->overrides = may_override(entry);
 	err = -EINVAL;
 	if (!ktap_own_address((unsigned long)entry->kp.addr)) {

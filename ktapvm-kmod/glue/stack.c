@@ -94,6 +94,11 @@ static u32 ktap_cut(const struct kp_event *event, struct ktap_stacks *stacks, un
 		at = event->ip ? ktap_find_near(frames, count, first, event->ip) : count;
 		if (at < count) {
 			frames[at] = event->ip;
+			/* A function that has no frame yet has its caller in a register alone. */
+			if (kind == KTAP_KPROBE && event->caller && at && (at + 1 == count || frames[at + 1] != event->caller)) {
+				frames[--at] = event->ip;
+				frames[at + 1] = event->caller;
+			}
 			return at;
 		}
 		/* Some ways here leave no frame of the function itself, only its caller's. */

@@ -45,6 +45,9 @@ fn word(point: &ProbePoint) -> &'static str {
         ProbePoint::Uprobe { .. } | ProbePoint::Sdt { .. } => "uprobes",
         ProbePoint::Function { .. } => "functions by the function tracer",
         ProbePoint::PerfEvent { .. } => "perf events",
+        ProbePoint::Memory { .. } if cfg!(target_arch = "aarch64") => {
+            "hardware breakpoints: it cannot step over a watched access on this processor"
+        }
         ProbePoint::Memory { .. } => "hardware breakpoints",
         _ => "timers",
     }
