@@ -37,6 +37,12 @@ struct ktap_sampler {
 	u64 missed;
 };
 
+/* Per-CPU pointers have an address space of their own for later compilers. */
+static struct ktap_sampler __percpu *ktap_samplers(void *data)
+{
+	return (struct ktap_sampler __percpu *)(__force unsigned long)data;
+}
+
 static struct workqueue_struct *ktap_workqueue;
 
 int __init ktap_timers_init(void)
@@ -187,14 +193,14 @@ static int ktap_profile_attach(struct ktap_probe *probe, const struct kph_attach
 		sampler->period = period;
 		ktap_hrtimer_setup(&sampler->timer, ktap_profile_fire, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	}
-	probe->data = (void __force *)samplers;
+	probe->data = (void *)(__force unsigned long)samplers;
 	*matched = 1;
 	return 0;
 }
 
 static void ktap_profile_start(void *data)
 {
-	struct ktap_sampler *sampler = this_cpu_ptr((struct ktap_sampler __percpu *)data);
+	struct ktap_sampler *sampler = this_cpu_ptr(ktap_samplers(data));
 
 	if (!hrtimer_active(&sampler->timer))
 		hrtimer_start(&sampler->timer, sampler->period, HRTIMER_MODE_REL_PINNED_HARD);
@@ -214,7 +220,7 @@ static void ktap_profile_detach(struct ktap_probe **probes, unsigned int count)
 
 	for (i = 0; i < count; i++)
 		for_each_possible_cpu(cpu)
-			hrtimer_cancel(&per_cpu_ptr((struct ktap_sampler __percpu *)probes[i]->data, cpu)->timer);
+			hrtimer_cancel(&per_cpu_ptr(ktap_samplers(probes[i]->data), cpu)->timer);
 }
 
 static u64 ktap_profile_missed(struct ktap_probe *probe)
@@ -223,13 +229,13 @@ static u64 ktap_profile_missed(struct ktap_probe *probe)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		missed += READ_ONCE(per_cpu_ptr((struct ktap_sampler __percpu *)probe->data, cpu)->missed);
+		missed += READ_ONCE(per_cpu_ptr(ktap_samplers(probe->data), cpu)->missed);
 	return missed;
 }
 
 static void ktap_profile_free(struct ktap_probe *probe)
 {
-	free_percpu((struct ktap_sampler __percpu *)probe->data);
+	free_percpu(ktap_samplers(probe->data));
 }
 
 const struct ktap_probe_kind ktap_profile = {
