@@ -16,7 +16,7 @@ use crate::event::Recipe;
 use crate::fetch::{self, Deref, Fetch, Fetches, MAX_DEREFS, MAX_FETCHES, Wrong};
 use crate::filter::{Depth, MAX_TESTS, Test};
 use crate::load::require;
-use crate::probe::Probe;
+use crate::probe::{Probe, Way};
 use crate::request::{Input, Refused};
 use crate::session::{Session, State};
 use crate::source::Source;
@@ -205,7 +205,13 @@ impl Session {
             needs_words: uses.words || words && needs_record,
             needs_buffers: needs_record && recipe.is_made() || uses.registers,
         };
-        let mut probe = Probe::new(self.program()?, recipe, request.attached, self.probes());
+        let program = self.program()?;
+        let mut probe = Probe::new(program, recipe, request.attached, self.probes());
+        if program.vm.attached_is_idle(request.attached) {
+            probe.way = Way::Idle;
+        } else if !tests.is_empty() {
+            probe.way = Way::Filtered;
+        }
         (probe.tests, probe.fields, probe.own, probe.name) = (tests, fields, own, event);
         // SAFETY: the block begins with room for a probe, aligned, and nobody uses it yet.
         unsafe { block.start().cast::<Probe>().write(probe) };

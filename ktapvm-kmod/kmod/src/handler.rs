@@ -11,7 +11,7 @@ use crate::border::KpEvent;
 use crate::filter;
 use crate::host::Occasion;
 use crate::over;
-use crate::probe::Probe;
+use crate::probe::{Probe, Way};
 use crate::session::Program;
 
 /// Handles an event.
@@ -21,11 +21,14 @@ pub(crate) fn event(probe: &Probe, event: &KpEvent) -> c_int {
     if program.over.is() {
         return 1;
     }
+    if probe.way == Way::Idle {
+        return 0;
+    }
     if event.frame() >= program.process_frame {
         program.count_misplaced();
         return 0;
     }
-    if !probe.tests.is_empty() {
+    if probe.way == Way::Filtered {
         return filtered(program, probe, event);
     }
     run(program, probe, event, &Occasion::event(program, probe, event))

@@ -9,6 +9,18 @@ use crate::filter::Test;
 use crate::session::Program;
 use crate::source::Source;
 
+/// What an event has to go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Way {
+    /// The handler at once.
+    Plain,
+    /// The filter first.
+    Filtered,
+    /// Nothing: the handler is empty.
+    Idle,
+}
+
 /// A probe. It is the first thing in its block; its lists follow there.
 #[repr(C, align(64))]
 pub(crate) struct Probe {
@@ -17,6 +29,8 @@ pub(crate) struct Probe {
     pub(crate) tests: &'static [Test],
     /// The attachment whose handler runs.
     pub(crate) attached: u16,
+    /// What its events go through.
+    pub(crate) way: Way,
     /// Where the program's field references find their values.
     pub(crate) fields: &'static [Source],
     /// The event's own fields.
@@ -38,6 +52,7 @@ impl Probe {
             program,
             tests: &[],
             attached,
+            way: Way::Plain,
             fields: &[],
             own: &[],
             name: &[],

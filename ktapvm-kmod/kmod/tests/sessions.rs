@@ -229,6 +229,7 @@ fn main_ends_in_its_own_ways() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long")]
 fn a_long_main_lets_others_run_and_ends_when_it_is_killed() {
     let long = Limits {
         loops: 100_000,
@@ -677,6 +678,21 @@ fn a_full_ring_is_counted_by_attachment() {
     let (stats, each) = stats(&mut session);
     assert_eq!(stats.lost, 2);
     assert_eq!((each[0].lost, each[1].lost), (0, 2));
+}
+
+#[test]
+fn an_empty_handler_asks_for_nothing() {
+    let mut probe = Probe::new(ProbeKind::RawTracepoint, "b");
+    probe.filter = vec![test(TestKind::Eq, source(SourceKind::Int, 0, 0, 1), 1)];
+    let mut session = armed("trace a:b { } trace a:c { exit(1) }", 0, &probe);
+    let mut far = event();
+    far.cpu = u32::MAX;
+    // Not even for a frame.
+    assert_eq!((session.fire(0, &event()), session.fire(0, &far)), (0, 0));
+    assert_eq!(stats(&mut session).0.recursion, 0);
+    assert_eq!(reply(&session.request(Kind::Stop as u32, &[])), DONE);
+    let ran: Ran = read(&session.request(Kind::RunEnd as u32, &0u32.to_ne_bytes()), 0);
+    assert_eq!((ran.reply.code, ran.end.state), (0, State::Done as u32));
 }
 
 #[test]

@@ -10,14 +10,14 @@ use ktap_bytecode::limits::MAX_ATTACHED;
 use ktap_bytecode::op::Op;
 
 use crate::layout::control;
-use crate::light;
+use crate::short;
 use crate::vm::Vm;
 
 /// Words of an attachment.
 pub(crate) const WORDS: usize = 2;
 /// The handler does nothing.
 const EMPTY: u64 = 1 << 16;
-/// The handler begins light, see [`crate::light`].
+/// The handler begins light, see [`crate::short`].
 const LIGHT: u64 = 1 << 17;
 
 /// One attachment.
@@ -97,6 +97,11 @@ impl Vm<'_> {
         }
     }
 
+    /// True if the handler of an attachment does nothing at all.
+    pub fn attached_is_idle(&self, attached: u16) -> bool {
+        self.attachment(attached).is_idle()
+    }
+
     /// Adds an attachment; nothing if there are too many. Under the heap lock.
     pub(crate) fn add_attachment(&self, probe: u16, closure: u32) -> Option<u16> {
         let count = self.attached_count();
@@ -110,7 +115,7 @@ impl Vm<'_> {
         if first == Some(Op::Return0) {
             head |= EMPTY;
         }
-        if light::may_begin(&self.code, function) {
+        if short::may_begin_light(&self.code, function) {
             head |= LIGHT;
         }
         let start = function.start as u64
