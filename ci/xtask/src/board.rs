@@ -17,6 +17,9 @@ pub const BOARDS: &str = "boards";
 /// The directory of the boards that only tests use.
 pub const TEST_BOARDS: &str = "ci/qemu/boards";
 
+/// The directory of the boards that only the stress test uses.
+pub const STRESS_BOARDS: &str = "ci/qemu/stress";
+
 /// A board that runs in QEMU.
 #[derive(Clone, Debug)]
 pub struct Board {
@@ -33,13 +36,13 @@ pub struct Board {
 }
 
 impl Board {
-    /// Returns the board of this name, of either directory.
+    /// Returns the board of this name, of any directory.
     ///
     /// # Errors
     /// There is none, or its file says too little.
     pub fn load(cache: &Cache, name: &str) -> Result<Self, XtaskError> {
         let mut known = Vec::new();
-        for directory in [BOARDS, TEST_BOARDS] {
+        for directory in [BOARDS, TEST_BOARDS, STRESS_BOARDS] {
             for board in Self::all(cache, directory)? {
                 if board.name == name {
                     return Ok(board);
@@ -171,6 +174,7 @@ mod tests {
         let cache = Cache::open().unwrap();
         let mut boards = Board::all(&cache, BOARDS).unwrap();
         boards.extend(Board::all(&cache, TEST_BOARDS).unwrap());
+        boards.extend(Board::all(&cache, STRESS_BOARDS).unwrap());
         let names: Vec<&str> = boards.iter().map(|board| board.name.as_str()).collect();
         assert!(
             names.contains(&"x86-edge") && names.contains(&"arm64-field"),

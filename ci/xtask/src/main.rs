@@ -23,6 +23,7 @@ mod events;
 mod guest;
 mod initramfs;
 mod kernel;
+mod kernel_debug;
 mod kernel_tools;
 mod keys;
 mod kmod;
@@ -35,6 +36,8 @@ mod programs;
 mod run_case;
 mod setup;
 mod step;
+mod stress;
+mod stress_phases;
 mod terminal;
 mod test;
 mod toolchain;
@@ -59,8 +62,12 @@ cargo xtask TASK
   bench peers         the other tools alone
   cases BOARD ENGINE [NAME]
                       the same on one board with one engine, user or kmod
+  stress [--minutes N [BOARD]]
+                      the kernel module on a loaded board, ten minutes or N: everything attached, agents killed, memory
+                      exhausted, the device under random requests
   setup               get all that is needed from outside the checkout
   kernel [NAME...]    fetch kernels to test on and print where they are; without a name, print the names
+  kernel debug        build a kernel that checks itself, for the board x86-debug; takes long
   kmod                the kernel module's Rust half, for every architecture
   build               setup, then the agents, the board's image, ktap-host";
 
@@ -90,10 +97,14 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["test", "--only", "cases"] => test::run(&Cache::open()?, Some(Part::Cases), ""),
         ["test", "--only", "cases", name] => test::run(&Cache::open()?, Some(Part::Cases), name),
         ["test", "--only", "events"] => test::run(&Cache::open()?, Some(Part::Events), ""),
+        ["kernel", "debug"] => kernel_debug::build(&Cache::open()?),
         ["kernel", names @ ..] => kernel::show(&Cache::open()?, names),
         ["kmod"] => step::run(&Cache::open()?, kmod::STEPS),
         ["bench", "kmod"] => bench::run(&Cache::open()?, bench::Subject::Kmod),
         ["bench", "peers"] => bench::run(&Cache::open()?, bench::Subject::Peers),
+        ["stress"] => stress::run(&Cache::open()?, stress::BOARD, 10),
+        ["stress", "--minutes", minutes] => stress::run(&Cache::open()?, stress::BOARD, number(minutes)?),
+        ["stress", "--minutes", minutes, board] => stress::run(&Cache::open()?, board, number(minutes)?),
         ["build"] => build::run(&Cache::open()?),
         [] | ["help" | "-h" | "--help"] => {
             terminal::result(HELP);
@@ -103,4 +114,9 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
             "there is no task `{task}` with these arguments"
         ))),
     }
+}
+
+fn number(text: &str) -> Result<u64, XtaskError> {
+    text.parse()
+        .map_err(|_| XtaskError::Usage(format!("`{text}` is no number")))
 }
