@@ -115,6 +115,14 @@ const TARGET_TOOLCHAIN: &[Package] = &[
     ),
 ];
 
+/// What compiles a whole kernel, besides what modules need.
+const KERNEL_COMPILING: &[Package] = &[
+    program("flex", "flex"),
+    program("bison", "bison"),
+    program("bc", "bc"),
+    file("libelf-dev", "the headers of libelf", &["/usr/include/libelf.h"]),
+];
+
 /// The programs that take packages from the archives.
 const KERNEL_TOOLS: &[Package] = &[
     program("apt", "apt-get"),
@@ -130,6 +138,12 @@ pub fn packages(_cache: &Cache) -> Result<Outcome, XtaskError> {
 /// Makes sure of Debian's Rust compiler and sources.
 pub fn target_toolchain() -> Result<Outcome, XtaskError> {
     install(TARGET_TOOLCHAIN)
+}
+
+/// Makes sure of what compiles a whole kernel.
+pub fn kernel_compiling() -> Result<(), XtaskError> {
+    install(KERNEL_COMPILING)?;
+    Ok(())
 }
 
 /// Makes sure that packages can be taken from the archives without installing them.

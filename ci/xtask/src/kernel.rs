@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::archive::{Archive, host_architecture};
 use crate::cache::{self, Cache};
 use crate::error::XtaskError;
-use crate::kernel_tools;
 use crate::step::Outcome;
 use crate::terminal;
+use crate::{kernel_debug, kernel_tools};
 
 /// A kernel of the table.
 pub struct Row {
@@ -90,11 +90,21 @@ pub fn show(cache: &Cache, names: &[&str]) -> Result<(), XtaskError> {
 
 /// As [`fetch`]; tells whether the kernel was there already.
 pub fn fetch_new(cache: &Cache, name: &str) -> Result<(Kernel, Outcome), XtaskError> {
+    let target = cache.path("kernels").join(name);
+    if name == kernel_debug::NAME {
+        if !target.exists() {
+            return Err(XtaskError::Usage(format!(
+                "`cargo xtask kernel debug` builds the kernel {name}"
+            )));
+        }
+        let kernel = find(&target)?;
+        link_build(&target, &kernel)?;
+        return Ok((kernel, Outcome::Cached));
+    }
     let row = KERNELS.iter().find(|row| row.name == name).ok_or_else(|| {
         let known: Vec<&str> = KERNELS.iter().map(|row| row.name).collect();
         XtaskError::Usage(format!("there is no kernel `{name}`; there are {}", known.join(", ")))
     })?;
-    let target = cache.path("kernels").join(row.name);
     let outcome = if target.exists() {
         Outcome::Cached
     } else {
@@ -102,18 +112,23 @@ pub fn fetch_new(cache: &Cache, name: &str) -> Result<(Kernel, Outcome), XtaskEr
         Outcome::Done
     };
     let kernel = find(&target)?;
-    // A place without the release in it, for board files.
-    let link = target.join("build");
-    let to = kernel.build.strip_prefix(&target).unwrap_or(&kernel.build);
-    if fs::read_link(&link).ok().as_deref() != Some(to) {
-        cache::remove(&link)?;
-        std::os::unix::fs::symlink(to, &link).map_err(XtaskError::file("make", &link))?;
-    }
+    link_build(&target, &kernel)?;
     if row.suites == ["sid"] {
         // The programs inside its headers and its compiler need a newer system than the one that the table is for.
         kernel_tools::prepare(cache, row.suites, &kernel.build)?;
     }
     Ok((kernel, outcome))
+}
+
+/// Makes a place without the release in it, for board files.
+fn link_build(target: &Path, kernel: &Kernel) -> Result<(), XtaskError> {
+    let link = target.join("build");
+    let to = kernel.build.strip_prefix(target).unwrap_or(&kernel.build);
+    if fs::read_link(&link).ok().as_deref() != Some(to) {
+        cache::remove(&link)?;
+        std::os::unix::fs::symlink(to, &link).map_err(XtaskError::file("make", &link))?;
+    }
+    Ok(())
 }
 
 fn download(cache: &Cache, row: &Row, target: &Path) -> Result<(), XtaskError> {
