@@ -60,6 +60,9 @@ pub struct RecordHeader {
     pub probe: u16,
 }
 
+/// Most bytes of an encoded number.
+const MAX_VARINT: usize = 10;
+
 /// Most bytes of an encoded header.
 pub const MAX_HEADER: usize = 16;
 
@@ -215,6 +218,7 @@ impl<'b> RecordWriter<'b> {
         self.varint(id as u64);
     }
 
+    #[inline(always)]
     fn byte(&mut self, byte: u8) {
         match self.buf.get_mut(self.len) {
             Some(slot) => {
@@ -225,7 +229,31 @@ impl<'b> RecordWriter<'b> {
         }
     }
 
-    fn varint(&mut self, mut value: u64) {
+    #[inline(always)]
+    fn varint(&mut self, value: u64) {
+        // With room for the longest there is nothing to look at byte by byte.
+        let room = self.buf.get_mut(self.len..);
+        match room.and_then(|room| room.first_chunk_mut::<MAX_VARINT>()) {
+            Some(room) => {
+                let (mut rest, mut len) = (value, 0);
+                for slot in room {
+                    len += 1;
+                    if rest < 0x80 {
+                        *slot = rest as u8;
+                        break;
+                    }
+                    *slot = rest as u8 | 0x80;
+                    rest >>= 7;
+                }
+                self.len = self.len.wrapping_add(len);
+            }
+            None => self.varint_at_the_end(value),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn varint_at_the_end(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.byte(value as u8 | 0x80);
             value >>= 7;
@@ -233,20 +261,19 @@ impl<'b> RecordWriter<'b> {
         self.byte(value as u8);
     }
 
+    #[inline(always)]
     fn zigzag(&mut self, value: i64) {
         self.varint(((value << 1) ^ (value >> 63)) as u64);
     }
 
     fn byte_string(&mut self, bytes: &[u8]) {
         self.varint(bytes.len() as u64);
-        let end = self.len.wrapping_add(bytes.len());
-        match self.buf.get_mut(self.len..end) {
+        let room = self.buf.get_mut(self.len..);
+        match room.and_then(|room| room.get_mut(..bytes.len())) {
             Some(slot) => {
-                // The two slices have one length by construction; zip has no panic path where copy_from_slice has one.
-                for (to, from) in slot.iter_mut().zip(bytes) {
-                    *to = *from;
-                }
-                self.len = end;
+                // Of one length, so that there is no panic path.
+                slot.copy_from_slice(bytes);
+                self.len = self.len.wrapping_add(bytes.len());
             }
             None => self.full = true,
         }

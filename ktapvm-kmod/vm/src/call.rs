@@ -9,13 +9,11 @@ use ktap_bytecode::builtin::{Builtin, Context};
 use ktap_bytecode::code::Function;
 use ktap_bytecode::event::EventMember;
 use ktap_bytecode::op::Word;
-use ktap_bytecode::record::MAIN_PROBE;
 use ktap_bytecode::trap::Trap;
 
 use crate::builtin::{self, Args};
 use crate::heap::Block;
 use crate::host::Host;
-use crate::light::Left;
 use crate::run::{Ran, Run};
 use crate::value::{Tag, Value};
 
@@ -37,46 +35,6 @@ const EVENT_ONLY: u64 = {
 };
 
 impl<H: Host> Run<'_, '_, H> {
-    /// Sets the run at the start of main or of an attached handler, its parameter the event; or where a handler left the light way.
-    #[inline(always)]
-    pub(crate) fn start(&mut self, probe: u16, left: Option<&Left>) -> Ran<()> {
-        if probe == MAIN_PROBE {
-            let function = self.function(0)?;
-            return self.begin(0, function.start as usize, function.regs);
-        }
-        let attachment = self.vm.attachment(probe);
-        self.begin(attachment.closure(), attachment.pc(), attachment.regs())?;
-        if attachment.params() >= 1 && self.host.in_event() {
-            self.window.set(0, Value::EVENT);
-        }
-        if let Some(left) = left {
-            self.take_over(left);
-        }
-        Ok(())
-    }
-
-    /// Opens the first window. Nobody passes varargs here: a function that takes them finds none.
-    #[inline(always)]
-    fn begin(&mut self, closure: u32, pc: usize, regs: u8) -> Ran<()> {
-        if regs as usize > self.slots() {
-            return Err(Trap::StackOverflow.into());
-        }
-        self.window.clear(regs);
-        self.regs = regs as usize;
-        self.top = regs as usize;
-        self.closure = closure;
-        self.pc = pc;
-        Ok(())
-    }
-
-    /// Goes on where a handler left the light way.
-    fn take_over(&mut self, left: &Left) {
-        for (register, value) in (0u8..).zip(&left.registers) {
-            self.window.set(register, *value);
-        }
-        self.pc = left.pc;
-    }
-
     fn function(&self, closure: u32) -> Ran<Function> {
         let index = self.vm.function_of(closure);
         self.vm

@@ -20,9 +20,10 @@ use ktap_bytecode::trap::Trap;
 use crate::heap::{Block, NoMemory};
 use crate::host::Host;
 use crate::layout::control;
-use crate::lock::{lock, lock_word};
+use crate::lock::{Busy, lock, lock_word};
 use crate::object::Objects;
 use crate::run::{Ran, Run, Stop};
+use crate::seat::Seat;
 use crate::stat;
 use crate::table::{self, Words};
 use crate::value::{Tag, Value};
@@ -33,6 +34,10 @@ const DIRTY: u32 = 1;
 const FIRST_SETTLER: u32 = 2;
 /// Entries of a shard that are looked at under one hold of its lock.
 const STEP: usize = 64;
+/// Keys from 1 to this are found quickest in a list, as buckets of histograms are.
+const SMALL: u64 = 64;
+/// Entries from which on a shard is worth such a list.
+const FEW: usize = 4;
 /// How often a shard that changes its shape is begun anew before its lock is held to the end.
 const PATIENCE: usize = 16;
 
@@ -79,20 +84,16 @@ fn shard_word(part: u32, frame: usize) -> usize {
     (part as usize).wrapping_add(1).wrapping_add(frame)
 }
 
-impl<H: Host> Run<'_, '_, H> {
+impl<'p, H: Host> Seat<'_, 'p, H> {
     /// Adds a number above 0 to an entry that this frame's shard has already; false if that is not so.
     #[inline(always)]
-    pub(crate) fn count_quickly(&self, words: Words<'_>, key: Value, n: i64) -> bool {
+    pub(crate) fn count(&self, words: Words<'p>, key: Value, n: i64) -> bool {
         let shards = words.shards().load(Ordering::Relaxed);
-        if shards == 0 || n <= 0 {
+        if n <= 0 {
             return false;
         }
-        let shard = self.region.get(shard_word(shards as u32, self.frame_number)) as u32;
-        let Some(shard) = Words::of(&self.region, shard) else {
-            return false;
-        };
-        // Nobody but this run changes the shard's shape, so that what is found stays where it is.
-        let Some([head, number]) = shard.find(&self.region, key).and_then(|slot| self.region.slot(slot)) else {
+        // Nobody but this frame changes the shard's shape, so that what is found stays where it is.
+        let Some([head, number]) = self.shard_slot(shards, key).map(|(_, slot)| slot) else {
             return false;
         };
         if head.load(Ordering::Relaxed) as u32 != Tag::Int as u32 {
@@ -105,32 +106,41 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Aggregates into an entry that this frame's shard has already; false if that is not so.
     #[inline(always)]
-    pub(crate) fn aggregate_quickly(&self, words: Words<'_>, key: Value, n: i64) -> Ran<bool> {
+    pub(crate) fn aggregate_words(&self, words: Words<'p>, key: Value, n: i64) -> Result<bool, Busy> {
         let shards = words.shards().load(Ordering::Relaxed);
         if shards == 0 {
             return Ok(false);
         }
-        let objects = self.objects();
-        let shard = self.region.get(shard_word(shards as u32, self.frame_number)) as u32;
-        let Some(shard) = Words::of(&self.region, shard) else {
+        let Some((shard, [head, handle])) = self.shard_slot(shards, key) else {
             return Ok(false);
         };
-        let Some(slot) = shard.find(&self.region, key) else {
-            return Ok(false);
-        };
-        let old = table::value_at(objects, slot);
-        if !old.is(Tag::Stat) {
+        if head.load(Ordering::Relaxed) as u32 != Tag::Stat as u32 {
             return Ok(false);
         }
+        let at = (handle.load(Ordering::Relaxed) as usize).wrapping_add(stat::HEADER);
+        let Some(aggregate) = self.region().words::<{ stat::WORDS }>(at) else {
+            return Ok(false);
+        };
         {
             let _guard = lock_word(shard.lock(), self.host)?;
-            let at = (old.handle() as usize).wrapping_add(stat::HEADER);
-            stat::save(&self.region, at, &stat::add(&stat::load(&self.region, at), n));
+            stat::add_to(aggregate, n);
         }
         added(words.shards(), shards);
         Ok(true)
     }
 
+    /// This frame's shard and its slot for a key.
+    #[inline(always)]
+    fn shard_slot(&self, shards: u64, key: Value) -> Option<(Words<'p>, &'p [AtomicU64; 2])> {
+        let region = self.region();
+        let shard = region.get(shard_word(shards as u32, self.number)) as u32;
+        let shard = Words::of(region, shard)?;
+        let slot = region.slot(shard.find(region, key)?)?;
+        Some((shard, slot))
+    }
+}
+
+impl<H: Host> Run<'_, '_, H> {
     /// Gives this frame's shard an empty entry, so that the next addition under a key is made there; the first was made to the table itself.
     ///
     /// Nothing depends on it: without memory, or without a lock in NMI context, the next one is made to the table too.
@@ -163,6 +173,9 @@ impl<H: Host> Run<'_, '_, H> {
         self.on_heap(|objects| {
             if table::is_full(objects, shard) {
                 table::drop_drained(objects, shard);
+            }
+            if key.is(Tag::Int) && key.payload.wrapping_sub(1) < SMALL && table::len(objects, shard) >= FEW {
+                table::reserve(objects, shard, SMALL as usize)?;
             }
             table::store(objects, shard, key, empty)
         })?;

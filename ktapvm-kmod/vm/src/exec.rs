@@ -21,7 +21,7 @@ impl<H: Host> Run<'_, '_, H> {
     /// Runs to the end.
     ///
     /// The arms here are those of ops that handlers are made of; [`Run::rare`] has the others, so that the way to these is short.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn go(&mut self) -> Ran<()> {
         let code = self.vm.code.code;
         // Both are kept at hand; `self` has them while an op is at work that looks at them or moves them.
@@ -72,7 +72,10 @@ impl<H: Host> Run<'_, '_, H> {
                 number::T_AGG => {
                     ran!(self.table_aggregate(window.get(word.a()), window.get(word.b()), window.get(word.c())))
                 }
-                number::EV_FIELD => window.set(word.a(), ran!(self.event_field(word.d()))),
+                number::EV_FIELD => match self.vm.plain_field(self.host, word.d()) {
+                    Some(value) => window.set(word.a(), value),
+                    None => window.set(word.a(), ran!(self.event_field(word.d()))),
+                },
                 number::ADD => window.set(
                     word.a(),
                     ran!(quick(
@@ -152,7 +155,6 @@ impl<H: Host> Run<'_, '_, H> {
                             Value::int(builtin::exponent(ran!(n.ok_or(builtin::wrong(0)))))
                         }
                         number::NSECS => Value::int(self.host.time_ns() as i64),
-                        number::EXECNAME => ran!(builtin::execname(self)),
                         _ => ran!(self.call_builtin(word)),
                     };
                     window.set(word.a(), value);

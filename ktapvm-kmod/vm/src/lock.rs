@@ -40,10 +40,10 @@ pub(crate) fn lock<'a, H: Host>(region: &Region<'a>, at: usize, host: &'a H) -> 
 pub(crate) fn lock_word<'a, H: Host>(word: &'a AtomicU64, host: &'a H) -> Result<Guard<'a, H>, Busy> {
     let irq = host.lock_enter();
     let seen = word.load(Ordering::Relaxed);
-    if seen & 1 == 0 {
-        if let Some(guard) = try_take(word, host, irq, seen) {
-            return Ok(guard);
-        }
+    if seen & 1 == 0
+        && let Some(guard) = try_take(word, host, irq, seen)
+    {
+        return Ok(guard);
     }
     contended(word, host, irq)
 }
@@ -89,6 +89,18 @@ pub(crate) fn read<'a, H: Host, T>(
     read: impl Fn() -> T,
 ) -> Result<T, Busy> {
     read_word(region.atomic(at).ok_or(Busy)?, host, read)
+}
+
+/// Runs `read` over data of the lock that is this word; nothing if somebody writes meanwhile.
+#[inline(always)]
+pub(crate) fn try_read<T>(word: &AtomicU64, read: impl FnOnce() -> T) -> Option<T> {
+    let before = word.load(Ordering::Acquire);
+    if before & 1 == 1 {
+        return None;
+    }
+    let result = read();
+    fence(Ordering::Acquire);
+    (word.load(Ordering::Relaxed) == before).then_some(result)
 }
 
 /// As [`read`], for the lock that is this word.

@@ -126,7 +126,11 @@ impl<'p> Region<'p> {
     /// Returns the words of the 256 registers from the word `at` on, nothing if they are not all inside the region.
     #[inline(always)]
     pub(crate) fn window(&self, at: usize) -> Option<&'p [AtomicU64; WINDOW]> {
-        self.all().get(at..)?.first_chunk()
+        if at >= self.len.saturating_sub(WINDOW) {
+            return None;
+        }
+        // SAFETY: `at` and as many words behind it are inside.
+        Some(unsafe { self.start.add(at).cast::<[AtomicU64; WINDOW]>().as_ref() })
     }
 
     /// Returns the low half of the word at `at`.

@@ -11,6 +11,7 @@ use crate::host::{FieldValue, Host};
 use crate::layout::control;
 use crate::lock::Busy;
 use crate::region::Region;
+use crate::seat::Seat;
 use crate::stat::{self, Aggregate};
 use crate::string;
 use crate::value::{Kind, Tag, Value};
@@ -87,35 +88,51 @@ pub(crate) struct Run<'r, 'p, H: Host> {
 }
 
 impl<'r, 'p, H: Host> Run<'r, 'p, H> {
-    /// Makes the run of a frame; nothing if there is no such frame.
+    /// Makes a run that stands at the word `pc` of a closure (main for none), its window the frame's first.
     #[inline(always)]
-    pub(crate) fn new(vm: &'r Vm<'p>, host: &'r H, frame_number: usize, probe: u16) -> Option<Self> {
-        let layout = &vm.objects.layout;
-        let frame = layout.frame(frame_number);
-        let registers = frame.wrapping_add(layout.registers);
-        Some(Run {
+    pub(crate) fn new(seat: Seat<'r, 'p, H>, window: Window<'p>, closure: u32, pc: usize, regs: u8) -> Self {
+        let Seat {
+            vm,
+            host,
+            number,
+            frame,
+            probe,
+        } = seat;
+        Run {
             vm,
             host,
             region: vm.objects.heap.region,
             frame,
-            registers,
-            window: Window::new(&vm.objects.heap.region, registers)?,
+            registers: frame.wrapping_add(vm.objects.layout.registers),
+            window,
             base: 0,
-            top: 0,
-            regs: 0,
+            top: regs as usize,
+            regs: regs as usize,
             varargs: 0,
-            pc: 0,
-            closure: 0,
+            pc,
+            closure,
             depth: 0,
             scratch_used: 0,
-            frame_number,
+            frame_number: number,
             waiting_mark: 0,
             used_mark: 0,
             burnt: 0,
             loops: 0,
             calls: 0,
             probe,
-        })
+        }
+    }
+
+    /// Where it runs.
+    #[inline(always)]
+    pub(crate) fn seat(&self) -> Seat<'r, 'p, H> {
+        Seat {
+            vm: self.vm,
+            host: self.host,
+            number: self.frame_number,
+            frame: self.frame,
+            probe: self.probe,
+        }
     }
 
     /// False for main.
@@ -306,26 +323,40 @@ impl<'r, 'p, H: Host> Run<'r, 'p, H> {
     }
 
     /// Builds a record in the frame's buffer and gives it to the host; what goes wrong is counted.
-    #[allow(unsafe_code)]
     pub(crate) fn emit(&mut self, build: impl FnOnce(&mut RecordWriter<'_>)) {
+        self.seat().emit(|writer| {
+            build(writer);
+            true
+        });
+    }
+}
+
+impl<H: Host> Seat<'_, '_, H> {
+    /// Builds a record in the frame's buffer and gives it to the host, unless `build` says no; what goes wrong is counted.
+    #[allow(unsafe_code)]
+    #[inline(always)]
+    pub(crate) fn emit(&self, build: impl FnOnce(&mut RecordWriter<'_>) -> bool) -> bool {
         let at = self.frame.wrapping_add(self.vm.objects.layout.output);
         // SAFETY: the buffer is part of this run's frame, which nobody else has entered, and `emit` does not call itself:
         // `build` only writes values.
-        let buffer = unsafe { self.region.bytes_mut(at, MAX_BODY) };
-        let header = RecordHeader {
-            time_ns: self.host.time_ns(),
-            cpu: self.host.cpu() as u16,
-            probe: self.probe,
-        };
+        let buffer = unsafe { self.region().bytes_mut(at, MAX_BODY) };
         let mut writer = RecordWriter::body(buffer);
-        build(&mut writer);
+        if !build(&mut writer) {
+            return false;
+        }
         match writer.finish() {
             Some(body) => {
+                let header = RecordHeader {
+                    time_ns: self.host.time_ns(),
+                    cpu: self.host.cpu() as u16,
+                    probe: self.probe,
+                };
                 if self.host.emit(header, body).is_err() {
                     self.vm.count(control::LOST);
                 }
             }
             None => self.vm.count(control::OVERSIZE),
         }
+        true
     }
 }

@@ -3,6 +3,8 @@
 //! In: values of any life. Out: values; shared data only ever holds retained ones. Invariant: an update is one step under the
 //! lock, and a lock is given back whatever happens.
 
+use core::sync::atomic::Ordering;
+
 use ktap_bytecode::trap::Trap;
 
 use crate::heap::{Block, NoMemory};
@@ -226,9 +228,9 @@ impl<'p, H: Host> Run<'_, 'p, H> {
     /// `t[key] += n` as one step.
     #[inline(always)]
     pub(crate) fn table_add(&mut self, t: Value, key: Value, n: Value) -> Ran<()> {
-        if let (Ok((_, words)), Some(n)) = (self.table_of(t), n.as_int())
+        if let Some(n) = n.as_int()
             && !key.is(Tag::Temp)
-            && self.count_quickly(words, key, n)
+            && self.seat().add(t, key, n)
         {
             return Ok(());
         }
@@ -241,6 +243,10 @@ impl<'p, H: Host> Run<'_, 'p, H> {
         self.check_key(key)?;
         let n = n.as_int().ok_or(Trap::AddOperand)?;
         let added = self.update_key(key).and_then(|key| {
+            // A key of the run's own is known only now.
+            if words.shards().load(Ordering::Relaxed) != 0 && self.seat().count(words, key, n) {
+                return Ok(0);
+            }
             let moved = {
                 let _guard = lock_word(words.lock(), self.host)?;
                 self.add_to(t, key, n)?
@@ -283,7 +289,7 @@ impl<'p, H: Host> Run<'_, 'p, H> {
         self.check_key(key)?;
         let n = n.as_int().ok_or(Trap::AggregateType)?;
         let added = self.update_key(key).and_then(|key| {
-            if self.aggregate_quickly(words, key, n)? {
+            if self.seat().aggregate_words(words, key, n)? {
                 return Ok(0);
             }
             let moved = {

@@ -4,6 +4,8 @@
 //!
 //! On the heap and in scratch: six words, behind header and link on the heap.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use ktap_bytecode::record::Stat;
 
 use crate::region::Region;
@@ -48,6 +50,20 @@ pub(crate) fn add(aggregate: &Aggregate, number: i64) -> Aggregate {
         low,
         high,
     ]
+}
+
+/// Adds a number to the one in these words.
+#[inline(always)]
+pub(crate) fn add_to(words: &[AtomicU64; WORDS], number: i64) {
+    let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+    let [count, sum, min, max, low, high] = words;
+    let sums = add(
+        &[word(count), word(sum), word(min), word(max), word(low), word(high)],
+        number,
+    );
+    for (word, value) in words.iter().zip(sums) {
+        word.store(value, Ordering::Relaxed);
+    }
 }
 
 /// Adds all that another was given.

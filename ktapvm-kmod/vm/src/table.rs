@@ -95,6 +95,14 @@ pub(crate) fn create(objects: &Objects<'_>, list: usize, nodes: usize) -> Result
     Ok(handle)
 }
 
+/// Makes the list part cover the keys up to `room`. Under the table's lock and the heap's.
+pub(crate) fn reserve(objects: &Objects<'_>, table: u32, room: usize) -> Result<(), NoMemory> {
+    if (objects.heap.region.high(field(table, LIST)) as usize) < room {
+        grow_list(objects, table, room)?;
+    }
+    Ok(())
+}
+
 /// The word of a table's lock.
 pub(crate) fn lock_word(handle: u32) -> usize {
     field(handle, LOCK)

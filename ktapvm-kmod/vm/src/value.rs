@@ -136,6 +136,18 @@ impl Value {
         COUNTED >> (self.tag() & 63) & 1 == 1
     }
 
+    /// True for values that may be put anywhere as they are: no string or aggregation of the run's own, and not counted.
+    #[inline(always)]
+    pub(crate) const fn is_plain(self) -> bool {
+        const PLAIN: u64 = 1 << Tag::Nil as u64
+            | 1 << Tag::Bool as u64
+            | 1 << Tag::Int as u64
+            | 1 << Tag::Builtin as u64
+            | 1 << Tag::Symbol as u64
+            | 1 << Tag::Format as u64;
+        PLAIN >> (self.tag() & 63) & 1 == 1
+    }
+
     /// The first of its two words.
     #[inline(always)]
     pub(crate) const fn head(self) -> u64 {

@@ -11,17 +11,19 @@ use ktap_bytecode::record::MAIN_PROBE;
 use ktap_bytecode::trap::{Fault, Trap};
 use ktap_bytecode::verify::Verified;
 
-use crate::attachment;
+use crate::attachment::{self, Attachment};
 use crate::closure;
 use crate::heap::{Heap, NoMemory};
 use crate::host::Host;
 use crate::layout::{GLOBAL_WORDS, Layout, control};
-use crate::light::Left;
 use crate::object::Objects;
 use crate::region::Region;
 use crate::run::{Run, Stop};
+use crate::seat::Seat;
+use crate::short::{LIGHT, Light};
 use crate::string;
 use crate::value::{Tag, Value};
+use crate::window::Window;
 
 /// Why a program cannot be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,42 +178,109 @@ impl<'p> Vm<'p> {
 
     #[inline(never)]
     fn begin_light<H: Host>(&self, host: &H, frame: usize, attached: u16, pc: usize) -> Result<Outcome, Fault> {
-        match self.run_light(host, pc) {
+        let seat = Seat {
+            vm: self,
+            host,
+            number: frame,
+            frame: 0,
+            probe: attached,
+        };
+        let mut registers = Light {
+            values: [Value::NIL; LIGHT],
+        };
+        match seat.go_short(&mut registers, pc) {
             None => Ok(Outcome::Done),
-            Some(left) => self.go_on(host, frame, attached, left),
+            Some(pc) => self.go_on(host, frame, attached, (registers, pc)),
         }
     }
 
-    /// The full way, from where the light one was left.
+    /// On in the frame, from where the light way was left.
     #[inline(never)]
-    fn go_on<H: Host>(&self, host: &H, frame: usize, attached: u16, left: Left) -> Result<Outcome, Fault> {
+    fn go_on<H: Host>(&self, host: &H, frame: usize, attached: u16, left: (Light, usize)) -> Result<Outcome, Fault> {
         self.run(host, frame, attached, Some(&left))
     }
 
     /// Runs main or a handler, from its beginning or from where it left the light way.
     #[inline(never)]
-    fn run<H: Host>(&self, host: &H, frame: usize, probe: u16, left: Option<&Left>) -> Result<Outcome, Fault> {
+    fn run<H: Host>(
+        &self,
+        host: &H,
+        frame: usize,
+        probe: u16,
+        left: Option<&(Light, usize)>,
+    ) -> Result<Outcome, Fault> {
         let layout = &self.objects.layout;
         let place = layout.frame(frame);
         if frame >= layout.frame_count || !self.objects.enter(place) {
             self.count(control::RECURSION);
             return Ok(Outcome::Done);
         }
-        let Some(mut run) = Run::new(self, host, frame, probe) else {
-            self.objects.leave(place);
-            return Ok(Outcome::Done);
+        let seat = Seat {
+            vm: self,
+            host,
+            number: frame,
+            frame: place,
+            probe,
         };
-        let ended = match run.start(probe, left) {
-            Ok(()) => run.go(),
-            Err(stop) => Err(stop),
-        };
+        let ended = self.run_seated(seat, left);
         self.objects.leave(place);
         if self.objects.any_waiting() {
             self.collect_some(host);
         }
-        match ended {
+        ended
+    }
+
+    #[inline(always)]
+    fn run_seated<H: Host>(&self, seat: Seat<'_, 'p, H>, left: Option<&(Light, usize)>) -> Result<Outcome, Fault> {
+        let registers = seat.frame.wrapping_add(self.objects.layout.registers);
+        let Some(mut window) = Window::new(&self.objects.heap.region, registers) else {
+            return Ok(Outcome::Done);
+        };
+        if seat.probe == MAIN_PROBE {
+            return self.run_fully(seat, window, None);
+        }
+        let attachment = self.attachment(seat.probe);
+        window.clear(attachment.regs());
+        if attachment.params() >= 1 && seat.host.in_event() {
+            window.set(0, Value::EVENT);
+        }
+        let mut pc = attachment.pc();
+        if let Some((light, at)) = left {
+            for (register, value) in (0u8..).zip(&light.values) {
+                window.set(register, *value);
+            }
+            pc = *at;
+        }
+        match seat.go_short(&mut window, pc) {
+            None => Ok(Outcome::Done),
+            Some(pc) => self.run_fully(seat, window, Some((attachment, pc))),
+        }
+    }
+
+    /// The full way: main, or a handler from where the short way was left.
+    #[inline(never)]
+    fn run_fully<H: Host>(
+        &self,
+        seat: Seat<'_, 'p, H>,
+        window: Window<'p>,
+        at: Option<(Attachment, usize)>,
+    ) -> Result<Outcome, Fault> {
+        let (closure, pc, regs) = match at {
+            Some((attachment, pc)) => (attachment.closure(), pc, attachment.regs()),
+            None => {
+                let main = self.code.functions.first();
+                let (pc, regs) = main.map_or((0, 0), |main| (main.start as usize, main.regs));
+                window.clear(regs);
+                (0, pc, regs)
+            }
+        };
+        let mut run = Run::new(seat, window, closure, pc, regs);
+        if regs as usize > run.slots() {
+            return self.stopped(Trap::StackOverflow.into(), run.place(), seat.probe != MAIN_PROBE);
+        }
+        match run.go() {
             Ok(()) => Ok(Outcome::Done),
-            Err(stop) => self.stopped(stop, run.place(), probe != MAIN_PROBE),
+            Err(stop) => self.stopped(stop, run.place(), seat.probe != MAIN_PROBE),
         }
     }
 

@@ -14,7 +14,7 @@ mod table;
 mod task;
 
 pub(crate) use hist::exponent;
-pub(crate) use task::execname;
+pub(crate) use print::printf_quickly;
 
 use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::trap::Trap;
@@ -85,7 +85,7 @@ pub(crate) fn call<H: Host>(run: &mut Run<'_, '_, H>, builtin: Builtin, args: Ar
         Builtin::Tid => task::tid(run),
         Builtin::Uid => task::uid(run),
         Builtin::Cpu => task::cpu(run),
-        Builtin::Execname => execname(run),
+        Builtin::Execname => task::execname(run),
         Builtin::NumCpus => task::num_cpus(run),
         Builtin::Arch => task::arch(run),
         Builtin::KernelV => task::kernel_v(run),

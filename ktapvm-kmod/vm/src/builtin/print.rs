@@ -2,11 +2,15 @@
 //!
 //! In: values. Out: records. Invariant: texts are made on the host; here only classes of arguments are checked.
 
+use ktap_bytecode::op::Word;
 use ktap_bytecode::trap::Trap;
 
 use super::{Args, hist, record, wrong};
 use crate::host::Host;
 use crate::run::{Ran, Run, Stop};
+use crate::seat::Seat;
+use crate::short::Registers;
+use crate::string;
 use crate::value::{Tag, Value};
 use ktap_bytecode::record::TableStyle;
 
@@ -43,6 +47,45 @@ pub(super) fn printf<H: Host>(run: &mut Run<'_, '_, H>, args: Args) -> Ran<Value
         return Err(wrong(0));
     }
     send(run, args, true)
+}
+
+/// `printf`, if all is plain: a format, numbers, texts that stay. False if it is not, and nothing was done.
+#[inline(never)]
+pub(crate) fn printf_quickly<H: Host, R: Registers>(
+    seat: &Seat<'_, '_, H>,
+    registers: &R,
+    first: u8,
+    count: u8,
+) -> bool {
+    let format = registers.get(first);
+    if !format.is(Tag::Format) || count == Word::MULTI {
+        return false;
+    }
+    let Some(classes) = seat.vm.code.format_classes(format.payload as usize) else {
+        return false;
+    };
+    // A format that takes more than there is, or other than what there is, is not for here.
+    if classes.len().wrapping_add(1) != count as usize {
+        return false;
+    }
+    let region = seat.region();
+    seat.emit(|writer| {
+        writer.printf(count as usize);
+        writer.format(format.payload as u16);
+        let mut register = first;
+        for class in classes {
+            register = register.wrapping_add(1);
+            let value = registers.get(register);
+            if value.is(Tag::Int) && *class != b's' {
+                writer.int(value.payload as i64);
+            } else if value.is(Tag::Str) && value.is_text() && *class == b's' {
+                writer.str(string::bytes(region, string::body(value)));
+            } else {
+                return false;
+            }
+        }
+        true
+    })
 }
 
 /// `print_trace_clock()`.

@@ -6,7 +6,6 @@ use super::{Args, wrong};
 use crate::host::Host;
 use crate::run::{Ran, Run, Stop};
 use crate::value::Value;
-use ktap_bytecode::limits::COMM_LEN;
 
 /// `exit([status])`.
 pub(super) fn exit<H: Host>(run: &mut Run<'_, '_, H>, args: Args) -> Ran<Value> {
@@ -34,24 +33,14 @@ pub(super) fn cpu<H: Host>(run: &mut Run<'_, '_, H>) -> Ran<Value> {
 }
 
 /// `execname`: a retained string that the frame remembers, so that a name that was asked for before costs a comparison.
-pub(crate) fn execname<H: Host>(run: &mut Run<'_, '_, H>) -> Ran<Value> {
-    let mut buffer = [0; COMM_LEN];
-    let len = run.host.execname(&mut buffer).len();
-    let (words, _) = buffer.as_chunks::<8>();
-    let [first, second] = words else { return Ok(Value::NIL) };
-    let name = [u64::from_ne_bytes(*first), u64::from_ne_bytes(*second)];
-    match run.name(name) {
-        Some(value) => Ok(value),
-        None => new_name(run, name, &buffer, len),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn new_name<H: Host>(run: &mut Run<'_, '_, H>, name: [u64; 2], buffer: &[u8; COMM_LEN], len: usize) -> Ran<Value> {
-    let text = run.text(buffer.get(..len).unwrap_or_default())?;
+pub(super) fn execname<H: Host>(run: &mut Run<'_, '_, H>) -> Ran<Value> {
+    let name = match run.seat().execname() {
+        Ok(value) => return Ok(value),
+        Err(name) => name,
+    };
+    let text = run.text(name.buffer.get(..name.len).unwrap_or_default())?;
     // Without memory, or in NMI context while the heap is at work, it is a string of this run's.
-    Ok(run.remember_name(name, text).unwrap_or(text))
+    Ok(run.remember_name(name.words, text).unwrap_or(text))
 }
 
 /// `num_cpus()`.
