@@ -97,3 +97,57 @@ fn entry(module: &[u8], name: &str) -> Option<String> {
         .find_map(|text| text.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
     Some(String::from_utf8_lossy(value).trim_end().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Compiles an object that says of itself what a module says.
+    fn module(magic: &str) -> Vec<u8> {
+        let directory = std::env::temp_dir().join(format!("ktap-modinfo-{}-{}", std::process::id(), magic.len()));
+        std::fs::create_dir_all(&directory).expect("made");
+        let (c, o) = (directory.join("a.c"), directory.join("a.o"));
+        let text = format!(
+            "__attribute__((section(\".modinfo\"))) const char a[] = \"license=GPL\\0vermagic={magic}\"; int f(void) {{ return 1; }}"
+        );
+        std::fs::write(&c, text).expect("written");
+        let done = Command::new("gcc").arg("-c").arg("-o").args([&o, &c]).status();
+        assert!(done.expect("gcc runs").success());
+        let bytes = std::fs::read(&o).expect("read");
+        std::fs::remove_dir_all(&directory).expect("removed");
+        bytes
+    }
+
+    #[test]
+    fn a_module_is_for_the_release_in_its_vermagic() {
+        let module = module("6.1.0-56-cloud-amd64 SMP preempt mod_unload ");
+        let magic = vermagic(&module);
+        assert_eq!(magic.as_deref(), Some("6.1.0-56-cloud-amd64 SMP preempt mod_unload"));
+        assert_eq!(check_kernel(&module, "6.1.0-56-cloud-amd64"), Ok(()));
+        let wrong = check_kernel(&module, "6.1.0-56").expect_err("another release");
+        let sentence = wrong.to_string();
+        assert!(
+            sentence.contains("built for 6.1.0-56-cloud-amd64, the board runs 6.1.0-56"),
+            "{sentence}"
+        );
+        assert!(sections(&module).iter().any(|(name, _)| name == ".modinfo"));
+        assert_eq!(arch(&module), Some(std::env::consts::ARCH));
+    }
+
+    #[test]
+    fn what_is_no_module_has_no_vermagic() {
+        assert_eq!(check_kernel(b"", "6.1.0"), Err(WrongKernel::NoModule));
+        assert_eq!(
+            check_kernel(&[0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0xff], "6.1.0"),
+            Err(WrongKernel::NoModule)
+        );
+        let mut cut = module("6.1.0 ");
+        for length in (0..cut.len()).rev().step_by(7) {
+            cut.truncate(length);
+            let _ = vermagic(&cut);
+            let _ = sections(&cut);
+        }
+    }
+}
