@@ -23,6 +23,10 @@ pub(crate) struct Buffer {
     text: UnsafeCell<[u8; TEXT_ROOM]>,
 }
 
+/// Somebody holds the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken;
+
 /// The buffers of a session; none until something needs them.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
@@ -59,22 +63,25 @@ impl Buffers {
         }
     }
 
-    /// Takes the buffer of a frame; nothing if there is none, or it is held by a handler that this one interrupted.
-    pub(crate) fn hold(&self, frame: usize) -> Option<&Buffer> {
+    /// Takes the buffer of a frame; nothing if there is none.
+    ///
+    /// # Errors
+    /// It is held by a handler that this one interrupted.
+    pub(crate) fn hold(&self, frame: usize) -> Result<Option<&Buffer>, Taken> {
         let first = self.first.load(Ordering::Acquire);
         if first.is_null() || frame >= self.count.load(Ordering::Relaxed) {
-            return None;
+            return Ok(None);
         }
         // SAFETY: `frame` is one of the buffers; they were zeroed memory, and live until no handler runs. Only `held` is looked at before it is ours.
         let held = unsafe { &(*first.add(frame)).held };
         if held.swap(true, Ordering::Acquire) {
-            return None;
+            return Err(Taken);
         }
         // SAFETY: as above, and it is ours.
         let buffer = unsafe { &*first.add(frame) };
         buffer.record_len.set(None);
         buffer.text_len.set(None);
-        Some(buffer)
+        Ok(Some(buffer))
     }
 }
 

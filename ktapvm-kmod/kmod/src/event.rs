@@ -4,11 +4,12 @@
 //! written again while its event is handled.
 
 use core::cell::Cell;
+use core::marker::PhantomData;
 
 use ktap_device::attach::Kind;
 
 use crate::border::{KpEvent, kph_regs_text, kph_tid};
-use crate::buffer::{Buffer, Buffers, TEXT_ROOM};
+use crate::buffer::{Buffer, Buffers, TEXT_ROOM, Taken};
 use crate::fetch::{self, Fetches};
 
 /// How a probe's events come by a record.
@@ -35,9 +36,23 @@ impl Recipe {
 }
 
 /// A frame's buffer, taken when it is first needed and kept to the end of the event.
-#[derive(Default)]
 pub(crate) struct Paper<'a> {
-    buffer: Cell<Option<&'a Buffer>>,
+    /// Null: not asked for, or there are none.
+    buffer: Cell<*const Buffer>,
+    buffers: PhantomData<&'a Buffers>,
+}
+
+/// No buffer: the frame's is taken.
+const REFUSED: *const Buffer = core::ptr::dangling();
+
+impl Default for Paper<'_> {
+    #[inline(always)]
+    fn default() -> Self {
+        Paper {
+            buffer: Cell::new(core::ptr::null()),
+            buffers: PhantomData,
+        }
+    }
 }
 
 impl<'a> Paper<'a> {
@@ -72,19 +87,37 @@ impl<'a> Paper<'a> {
         }))
     }
 
-    /// Who finds the buffer taken may ask again: it stays taken for as long as this event lasts.
+    /// True if the buffer was asked for in vain: a handler that this one interrupted has it.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.buffer.get() == REFUSED
+    }
+
     fn hold(&self, buffers: &'a Buffers, event: &KpEvent) -> Option<&'a Buffer> {
-        if self.buffer.get().is_none() {
-            self.buffer.set(buffers.hold(event.frame()));
+        if self.buffer.get().is_null() {
+            let held = match buffers.hold(event.frame()) {
+                Ok(held) => held.map_or(core::ptr::null(), core::ptr::from_ref),
+                Err(Taken) => REFUSED,
+            };
+            self.buffer.set(held);
         }
-        self.buffer.get()
+        self.held()
+    }
+
+    #[inline(always)]
+    fn held(&self) -> Option<&'a Buffer> {
+        let held = self.buffer.get();
+        if held.is_null() || held == REFUSED {
+            return None;
+        }
+        // SAFETY: it is one of the session's, ours until we let go of it, and lives as long as events do.
+        Some(unsafe { &*held })
     }
 }
 
 impl Drop for Paper<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.get() {
+        if let Some(buffer) = self.held() {
             buffer.release();
         }
     }

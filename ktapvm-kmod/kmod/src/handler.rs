@@ -25,7 +25,7 @@ pub(crate) fn event(probe: &Probe, event: &KpEvent) -> c_int {
         return 0;
     }
     if event.frame() >= program.process_frame {
-        program.count_misplaced();
+        program.count_skipped();
         return 0;
     }
     if probe.way == Way::Filtered {
@@ -39,6 +39,9 @@ pub(crate) fn event(probe: &Probe, event: &KpEvent) -> c_int {
 fn filtered(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
     let occasion = Occasion::event(program, probe, event);
     if !filter::passes(probe.tests, probe.recipe.fetches.text, &occasion) {
+        if occasion.is_crowded() {
+            program.count_skipped();
+        }
         return 0;
     }
     run(program, probe, event, &occasion)

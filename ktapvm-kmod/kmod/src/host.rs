@@ -96,6 +96,11 @@ impl<'a> Occasion<'a> {
         }
     }
 
+    /// True if its record could not be made, as a handler that it interrupted was making one.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.paper.is_refused()
+    }
+
     fn word(&self, index: u8) -> Option<u64> {
         let event = self.event?;
         if index as u16 >= event.words_len {

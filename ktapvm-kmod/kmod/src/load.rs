@@ -99,7 +99,7 @@ fn try_load(session: &Session, input: Input<'_>) -> Result<u64, (Refused, u32)> 
         sites: load.probes,
         buffers: Buffers::default(),
         lost,
-        misplaced: AtomicU64::new(0),
+        skipped: AtomicU64::new(0),
         _memory: [region, counts],
     };
     session.begin(program, memory);

@@ -55,8 +55,8 @@ pub(crate) struct Program {
     pub(crate) buffers: Buffers,
     /// Records lost, by attachment.
     pub(crate) lost: &'static [AtomicU64],
-    /// Events of a CPU or a level there is no frame for.
-    pub(crate) misplaced: AtomicU64,
+    /// Events there was no frame or no room for a record for, so that their handlers did not run.
+    pub(crate) skipped: AtomicU64,
     /// What `vm` and `lost` live in; freed after them.
     pub(crate) _memory: [Block; 2],
 }
@@ -69,10 +69,10 @@ impl Program {
         }
     }
 
-    /// Counts an event there is no frame for.
+    /// Counts an event whose handler cannot run.
     #[cold]
-    pub(crate) fn count_misplaced(&self) {
-        self.misplaced.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_skipped(&self) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 }
 

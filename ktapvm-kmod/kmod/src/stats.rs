@@ -36,14 +36,14 @@ impl Session {
         let counters = program.vm.counters();
         // SAFETY: both may be called anywhere.
         let (events, waiting) = unsafe { (border::kph_events(self.c), border::kph_ring_waiting(self.c)) };
-        let misplaced = program.misplaced.load(Ordering::Relaxed);
+        let skipped = program.skipped.load(Ordering::Relaxed);
         Ok(Stats {
             reply: Reply::default(),
             end: program.over.end(),
             events,
             table_drops: counters.table_drops,
             out_of_memory: counters.out_of_memory,
-            recursion: counters.recursion.saturating_add(misplaced),
+            recursion: counters.recursion.saturating_add(skipped),
             busy: counters.busy,
             oversize: counters.oversize,
             lost: counters.lost,

@@ -7,7 +7,9 @@ mod requests;
 use armed::*;
 use kernel::*;
 use ktap_bytecode::trap::Trap;
-use ktap_device::attach::{Base, Deref, Fetch, Kind as ProbeKind, NEEDS_RECORD, Shape, Source, SourceKind};
+use ktap_device::attach::{
+    Base, Deref, Fetch, Kind as ProbeKind, NEEDS_RECORD, Shape, Source, SourceKind, Test, TestKind,
+};
 use ktap_device::load::UNSAFE;
 use requests::*;
 
@@ -349,4 +351,50 @@ fn fetch_args_of_every_kind() {
     assert_eq!(string(72), b"kernel text\0");
     assert_eq!(number(76, 4), 0);
     assert_eq!(number(80, 8), 0);
+}
+
+#[test]
+fn events_inside_events() {
+    let mut probe = Probe::new(ProbeKind::Kprobe, "f");
+    probe.head.record_len = 24;
+    let fetched = Fetch {
+        derefs: 1,
+        ..fetch(Base::Immediate, Shape::Unsigned, 8, 0x1000, 16)
+    };
+    (probe.fetches, probe.derefs) = (vec![fetched], vec![deref(0, 0)]);
+    let (ip, memory) = (
+        source(SourceKind::RecordInt, 8, 8, 0),
+        source(SourceKind::RecordInt, 8, 16, 0),
+    );
+    probe.fields = vec![ip, memory];
+    let run = |probe: &Probe, level: u8| {
+        let mut session = armed("trace 'probe:f' function (e) { print(arg0, arg1) }", 0, probe);
+        let (mut outer, mut inner) = (event(), event());
+        (outer.ip, inner.ip, inner.level) = (1, 2, level);
+        world(|world| {
+            world.kernel.insert(0x1000, 7u64.to_ne_bytes().to_vec());
+            world.nested = Some((0, inner));
+        });
+        session.fire(0, &outer);
+        // Whatever happened, the buffer is free again.
+        session.fire(0, &outer);
+        (printed(), stats(&mut session).0.recursion)
+    };
+    let (first, second) = (
+        "Print([Int(1), Int(7)])".to_owned(),
+        "Print([Int(2), Int(7)])".to_owned(),
+    );
+    // In the same context the one inside is counted and leaves the record of the one outside alone.
+    assert_eq!(run(&probe, 0), (vec![first.clone(), first.clone()], 1));
+    // In another context it has a frame and a record of its own.
+    assert_eq!(run(&probe, 2), (vec![second, first.clone(), first.clone()], 0));
+    // Before the handler has begun, in the filter, there is no record for the one inside, so that it is counted
+    // there.
+    probe.filter = vec![Test {
+        kind: TestKind::Eq as u16,
+        source: memory,
+        value: 7,
+        ..Test::default()
+    }];
+    assert_eq!(run(&probe, 0), (vec![first.clone(), first], 1));
 }

@@ -56,6 +56,8 @@ pub struct World {
     pub retval: Option<u64>,
     pub irqs_off: i32,
     pub pauses: u32,
+    /// An event that fires in the middle of the next read of memory.
+    pub nested: Option<(usize, KpEvent)>,
     pub killed: bool,
 }
 
@@ -336,6 +338,11 @@ extern "C" fn kph_task_field(offset: u64, bytes: u32, out: *mut u64) -> c_int {
 
 #[unsafe(no_mangle)]
 extern "C" fn kph_read(user: u32, address: u64, out: *mut c_void, len: usize) -> c_int {
+    let nested = world(|world| world.nested.take().map(|(i, event)| (world.attached[i].rust, event)));
+    if let Some((rust, event)) = nested {
+        // SAFETY: the probe is one of the session's, which is alive.
+        unsafe { border::kp_event(rust, &event) };
+    }
     match read_at(user != 0, address, len) {
         Some(bytes) => {
             // SAFETY: there is so much room.
