@@ -1,6 +1,6 @@
 //! What a handler costs: instructions per event of the machine alone, counted by callgrind.
 //!
-//! In: nothing, names of rows, or `--run ROW COUNT`. Out: a table. Invariant: the host is as cheap as can be and never inlined, as C is in the kernel, so that the
+//! In: nothing, names of rows, or `--run ROW COUNT` (`--idle`: all but the handlers). Out: a table. Invariant: the host is as cheap as can be and never inlined, as C is in the kernel, so that the
 //! figures are those of the machine with nothing around it.
 //!
 //! ```text
@@ -8,6 +8,8 @@
 //!     cargo run --release -p ktap-vm --example cost --target-dir target/cost
 //! ```
 //! The flags are those of the kernel that matter here. Needs valgrind.
+
+#![allow(clippy::print_stdout)]
 
 use std::cell::Cell;
 use std::process::Command;
@@ -331,7 +333,7 @@ impl Host for Plain {
     }
     #[inline(never)]
     fn event_field(&self, index: u16, _: Field) -> FieldValue<'_> {
-        FieldValue::Int(1000 + index as i64)
+        FieldValue::Int((self.clock.get() & 0xfff0) as i64 + index as i64)
     }
     fn event_field_number(&self, _: i64) -> FieldValue<'_> {
         FieldValue::Nil
@@ -379,7 +381,7 @@ impl Host for Plain {
 }
 
 /// Runs the handlers of a row `count` times.
-fn run(row: &Row, count: usize) {
+fn run(row: &Row, count: usize, idle: bool) {
     let image = image(row);
     let verified = verify(image.code_ref()).expect("verified");
     let limits = Limits::default();
@@ -393,10 +395,21 @@ fn run(row: &Row, count: usize) {
     let host = Plain { event: true, ..main };
     let handlers = row.handlers.len();
     for _ in 0..count {
+        host.clock.set(host.clock.get() + 700);
         for attached in 0..handlers {
-            event(&vm, &host, attached as u16);
+            if idle {
+                nothing(&vm, &host, attached as u16);
+            } else {
+                event(&vm, &host, attached as u16);
+            }
         }
     }
+}
+
+/// What is around an event.
+#[inline(never)]
+fn nothing(vm: &Vm<'_>, host: &Plain, attached: u16) {
+    std::hint::black_box((vm as *const Vm<'_>, host as *const Plain, attached));
 }
 
 /// As the kernel enters the machine.
@@ -408,12 +421,12 @@ fn event(vm: &Vm<'_>, host: &Plain, attached: u16) {
 }
 
 /// Instructions of a run under callgrind.
-fn counted(row: &Row, count: usize) -> u64 {
+fn counted(row: &Row, count: usize, flag: &str) -> u64 {
     let program = std::env::current_exe().expect("a path of our own");
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(program)
-        .args(["--run", row.name, &count.to_string()])
+        .args([flag, row.name, &count.to_string()])
         .output()
         .expect("valgrind is there");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -429,16 +442,18 @@ fn counted(row: &Row, count: usize) -> u64 {
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    if let [_, flag, name, count] = &args[..] {
-        assert_eq!(flag, "--run");
+    if let [_, flag, name, count] = &args[..]
+        && (flag == "--run" || flag == "--idle")
+    {
         let row = ROWS.iter().find(|row| row.name == name).expect("a row");
-        return run(row, count.parse().expect("a number"));
+        return run(row, count.parse().expect("a number"), flag == "--idle");
     }
     let wanted = |row: &&Row| args.len() < 2 || args.iter().any(|arg| arg == row.name);
     println!("{:32} {:>8} {:>8}", "instructions per event", "measured", "target");
     for row in ROWS.iter().filter(wanted) {
         let (few, many) = (2_000, 12_000);
-        let each = (counted(row, many) - counted(row, few)) / (many - few) as u64;
+        let each = |flag| (counted(row, many, flag) - counted(row, few, flag)) / (many - few) as u64;
+        let each = each("--run") - each("--idle");
         println!("{:32} {each:>8} {:>8}", row.name, row.target);
     }
 }

@@ -34,6 +34,8 @@ mod steady;
 mod string;
 mod table;
 mod value;
+#[allow(unsafe_code)]
+mod verified;
 mod vm;
 mod window;
 

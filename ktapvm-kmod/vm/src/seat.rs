@@ -40,6 +40,12 @@ impl<'p, H: Host> Seat<'_, 'p, H> {
         &self.vm.objects.heap.region
     }
 
+    /// `execname`, if the frame remembers it; else missed.
+    #[inline(never)]
+    pub(crate) fn known_execname(&self) -> Value {
+        self.execname().unwrap_or(Value::MISSED)
+    }
+
     /// `execname`, if the frame remembers it.
     #[inline(always)]
     pub(crate) fn execname(&self) -> Result<Value, Name> {
@@ -69,20 +75,25 @@ impl<'p, H: Host> Seat<'_, 'p, H> {
         }
     }
 
-    /// `t[key]`, if it is no aggregation and nobody is at the table.
-    #[inline(always)]
-    pub(crate) fn get(&self, t: Value, key: Value) -> Option<Value> {
-        let words = self.settled(t)?;
+    /// `t[key]`, if it is no aggregation and nobody is at the table; else missed.
+    #[inline(never)]
+    pub(crate) fn get(&self, t: Value, key: Value) -> Value {
+        let Some(words) = self.settled(t) else {
+            return Value::MISSED;
+        };
         let region = self.region();
-        let value = crate::lock::try_read(words.lock(), || match words.find(region, key) {
+        let read = crate::lock::try_read(words.lock(), || match words.find(region, key) {
             Some(slot) => table::value_at(&self.vm.objects, slot),
             None => Value::NIL,
-        })?;
-        if value.is(Tag::Stat) { None } else { Some(value) }
+        });
+        match read {
+            Some(value) if !value.is(Tag::Stat) => value,
+            _ => Value::MISSED,
+        }
     }
 
     /// `t[key] = value`, if the key has an entry, dead or alive, and neither value is counted.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn set(&self, t: Value, key: Value, value: Value) -> bool {
         if !value.is_plain() {
             return false;
@@ -109,7 +120,7 @@ impl<'p, H: Host> Seat<'_, 'p, H> {
     }
 
     /// `t[key] += n`, if there is a number, in this frame's shard or in a plain table.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn add(&self, t: Value, key: Value, n: i64) -> bool {
         let Some(words) = self.table(t) else {
             return false;
@@ -131,7 +142,7 @@ impl<'p, H: Host> Seat<'_, 'p, H> {
     }
 
     /// `t[key] <<< n`, if this frame's shard has an aggregation.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn aggregate(&self, t: Value, key: Value, n: i64) -> Result<bool, Busy> {
         match self.table(t) {
             Some(words) => self.aggregate_words(words, key, n),

@@ -14,7 +14,7 @@ use crate::builtin::{exponent, printf_quickly};
 use crate::host::{FieldValue, Host};
 use crate::number;
 use crate::seat::Seat;
-use crate::value::Value;
+use crate::value::{Tag, Value};
 use crate::vm::Vm;
 use crate::window::Window;
 
@@ -95,11 +95,12 @@ impl<H: Host> Seat<'_, '_, H> {
     #[inline(always)]
     pub(crate) fn go_short<R: Registers>(&self, registers: &mut R, pc: usize) -> Option<usize> {
         let (vm, host) = (self.vm, self.host);
-        let code = vm.code.code;
         let mut pc = pc;
         loop {
-            // Code does not run off its end; see `go`.
-            let word = *code.get(pc)?;
+            // SAFETY: `pc` is a function's start, or a word at which a handler left the light way; from there it goes to the next word of an op that is no
+            // return, and where forward jumps lead.
+            #[allow(unsafe_code)]
+            let word = unsafe { vm.words.word(pc) };
             match word.0 as u8 {
                 number::RETURN0 => return None,
                 number::LOAD_I => registers.set(word.a(), Value::int(word.sd() as i64)),
@@ -175,10 +176,13 @@ impl<H: Host> Seat<'_, '_, H> {
                         _ => break,
                     }
                 }
-                number::T_GET if R::IN_FRAME => match self.get(registers.get(word.b()), registers.get(word.c())) {
-                    Some(value) => registers.set(word.a(), value),
-                    None => break,
-                },
+                number::T_GET if R::IN_FRAME => {
+                    let value = self.get(registers.get(word.b()), registers.get(word.c()));
+                    if value.is(Tag::Missed) {
+                        break;
+                    }
+                    registers.set(word.a(), value);
+                }
                 number::T_SET if R::IN_FRAME => {
                     let (t, key) = (registers.get(word.a()), registers.get(word.b()));
                     if !self.set(t, key, registers.get(word.c())) {
@@ -195,10 +199,13 @@ impl<H: Host> Seat<'_, '_, H> {
                             Some(n) => Value::int(exponent(n)),
                             None => break,
                         },
-                        number::EXECNAME if R::IN_FRAME => match self.execname() {
-                            Ok(name) => name,
-                            Err(_) => break,
-                        },
+                        number::EXECNAME if R::IN_FRAME => {
+                            let name = self.known_execname();
+                            if name.is(Tag::Missed) {
+                                break;
+                            }
+                            name
+                        }
                         number::PRINTF if R::IN_FRAME => {
                             let first = word.a().wrapping_add(1);
                             if !printf_quickly(self, registers, first, word.b()) {

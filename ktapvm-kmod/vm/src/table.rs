@@ -293,6 +293,7 @@ fn keyed_part<'p>(objects: &Objects<'p>, table: u32) -> Keyed<'p> {
 }
 
 /// Counts an entry that came or went. Under the table's lock.
+#[inline(always)]
 pub(crate) fn count(objects: &Objects<'_>, table: u32, key: Value, less: bool) {
     let region = &objects.heap.region;
     let at = field(table, COUNTS);

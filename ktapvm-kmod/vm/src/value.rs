@@ -33,6 +33,8 @@ pub(crate) enum Tag {
     Cell = 13,
     /// How far `pairs` came; `aux` 0 in the list part, 1 in the keyed part.
     Cursor = 14,
+    /// No value: what was asked for could not be done quickly. Never in a register.
+    Missed = 15,
 }
 
 /// What a string holds. The `aux` of its value.
@@ -59,6 +61,7 @@ const _: () = assert!(size_of::<Value>() == 16);
 
 impl Value {
     pub(crate) const NIL: Value = Value::new(Tag::Nil, 0, 0);
+    pub(crate) const MISSED: Value = Value::new(Tag::Missed, 0, 0);
     pub(crate) const EVENT: Value = Value::new(Tag::Event, 0, 0);
 
     pub(crate) const fn new(tag: Tag, aux: u32, payload: u64) -> Value {

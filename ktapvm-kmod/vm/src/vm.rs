@@ -23,6 +23,7 @@ use crate::seat::Seat;
 use crate::short::{LIGHT, Light};
 use crate::string;
 use crate::value::{Tag, Value};
+use crate::verified::Code;
 use crate::window::Window;
 
 /// Why a program cannot be loaded.
@@ -67,6 +68,8 @@ pub struct Vm<'p> {
     pub(crate) code: CodeRef<'p>,
     pub(crate) objects: Objects<'p>,
     pub(crate) limits: Limits,
+    /// The code as the short way reads it.
+    pub(crate) words: Code<'p>,
     /// The globals: value and mark of each.
     pub(crate) globals: &'p [[AtomicU64; GLOBAL_WORDS]],
     /// The constants' values.
@@ -89,8 +92,13 @@ impl<'p> Vm<'p> {
     ///
     /// # Errors
     /// The region is too small or too large, or the constants do not fit.
-    pub fn new(code: Verified<'p>, region: &'p mut [u64], limits: Limits, frames: usize) -> Result<Vm<'p>, LoadError> {
-        let code = *code.code();
+    pub fn new(
+        program: Verified<'p>,
+        region: &'p mut [u64],
+        limits: Limits,
+        frames: usize,
+    ) -> Result<Vm<'p>, LoadError> {
+        let code = *program.code();
         let layout = Layout::new(&limits, &code, frames);
         if layout.words() > u32::MAX as usize / 2 {
             return Err(LoadError::RegionTooLarge);
@@ -108,6 +116,7 @@ impl<'p> Vm<'p> {
             code,
             objects,
             limits,
+            words: Code::new(program),
             globals: region.part(layout.globals, code.globals as usize),
             consts: region.part(layout.consts, code.consts.len()),
             attached: region.part(layout.attached, MAX_ATTACHED),

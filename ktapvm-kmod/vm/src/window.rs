@@ -42,9 +42,14 @@ impl<'p> Window<'p> {
     #[inline(always)]
     pub(crate) fn clear(self, registers: u8) {
         let (fours, _) = self.words.as_chunks::<8>();
-        for four in fours.iter().take((registers as usize).div_ceil(4)) {
+        let mut cleared = 0u8;
+        for four in fours {
             for word in four {
                 word.store(0, Ordering::Relaxed);
+            }
+            cleared = cleared.saturating_add(4);
+            if cleared >= registers {
+                break;
             }
         }
     }
