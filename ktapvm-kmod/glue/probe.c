@@ -254,6 +254,14 @@ bool ktap_scope_follows(const struct ktap_session *session, u32 pid)
 }
 NOKPROBE_SYMBOL(ktap_scope_follows);
 
+bool ktap_scope_narrow(const struct ktap_session *session, u32 pid, s32 cpu)
+{
+	if (session->only && session->only != pid && !ktap_scope_follows(session, pid))
+		return false;
+	return session->cpu < 0 || session->cpu == cpu;
+}
+NOKPROBE_SYMBOL(ktap_scope_narrow);
+
 /* sched_process_fork: children of what counts count. */
 static void ktap_followed_fork(void *data, struct task_struct *parent, struct task_struct *child)
 {
@@ -315,6 +323,7 @@ int kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const
 		return -EBUSY;
 	session->only = only;
 	session->cpu = cpu;
+	session->narrow = only || cpu >= 0;
 	session->excluded_count = min_t(u32, excluded_count, KTAP_MAX_EXCLUDED);
 	memcpy(session->excluded, excluded, session->excluded_count * sizeof(*excluded));
 	return only && follow && !session->follow ? ktap_follow_start(session) : 0;

@@ -118,6 +118,7 @@ struct ktap_session {
 	bool enabled;			/* probes fire */
 	bool over;			/* the program has ended: poll says so */
 	bool follow;
+	bool narrow;			/* `only` or `cpu` is said */
 	u32 only;			/* TGID, 0: all */
 	s32 cpu;			/* -1: all */
 	u32 excluded_count;
@@ -147,13 +148,6 @@ struct ktap_session {
 	u32 wake_state;			/* ring.c */
 };
 
-/* Where an event happens. */
-struct ktap_place {
-	u32 cpu;
-	u32 pid;
-	u8 level;
-};
-
 /*
  * The level of the code that runs now. NMI, hard and soft interrupts are in preempt_count whether or not the kernel counts preemption; where soft interrupts
  * are threads (PREEMPT_RT) they cannot interrupt a handler, so that they may share the task's frame.
@@ -181,42 +175,46 @@ static __always_inline u8 ktap_level_behind_trap(const struct pt_regs *regs)
 }
 
 bool ktap_scope_follows(const struct ktap_session *session, u32 pid);
+bool ktap_scope_narrow(const struct ktap_session *session, u32 pid, s32 cpu);
 void ktap_session_over(struct ktap_session *session);
 
 /* Whether events of this process and CPU count. */
-static __always_inline bool ktap_in_scope(const struct ktap_session *session, const struct ktap_place *place)
+static __always_inline bool ktap_in_scope(const struct ktap_session *session, u32 pid, s32 cpu)
 {
 	u32 i;
 
 	for (i = 0; i < session->excluded_count; i++)
-		if (session->excluded[i] == place->pid)
+		if (session->excluded[i] == pid)
 			return false;
-	if (unlikely(session->only) && session->only != place->pid && !ktap_scope_follows(session, place->pid))
-		return false;
-	return likely(session->cpu < 0) || session->cpu == (s32)place->cpu;
+	return likely(!session->narrow) || ktap_scope_narrow(session, pid, cpu);
 }
 
 /*
- * The first half of the hot path: false when nothing is to run. When true, preemption is off until ktap_leave(). `level` is ktap_level_of(preempt_count()) but
- * for traps.
+ * The first half of the hot path: false when nothing is to run. When true, preemption is off until ktap_leave() and the event knows where it is. `level` is
+ * ktap_level_of(preempt_count()) but for traps.
  */
-static __always_inline bool ktap_enter_at(const struct ktap_session *session, struct ktap_place *place, u8 level)
+static __always_inline bool ktap_enter_at(const struct ktap_session *session, struct kp_event *event, u8 level)
 {
+	u32 cpu, pid;
+
 	if (unlikely(!READ_ONCE(session->enabled)))
 		return false;
 	preempt_disable_notrace();
-	place->cpu = raw_smp_processor_id();
-	place->pid = current->tgid;
-	place->level = level;
-	if (likely(ktap_in_scope(session, place)))
+	cpu = raw_smp_processor_id();
+	pid = current->tgid;
+	/* Once each: put together into one word they would cost more. */
+	WRITE_ONCE(event->cpu, cpu);
+	WRITE_ONCE(event->pid, pid);
+	event->level = level;
+	if (likely(ktap_in_scope(session, pid, cpu)))
 		return true;
 	preempt_enable_notrace();
 	return false;
 }
 
-static __always_inline bool ktap_enter(const struct ktap_session *session, struct ktap_place *place)
+static __always_inline bool ktap_enter(const struct ktap_session *session, struct kp_event *event)
 {
-	return ktap_enter_at(session, place, ktap_level_of(preempt_count()));
+	return ktap_enter_at(session, event, ktap_level_of(preempt_count()));
 }
 
 static __always_inline void ktap_leave(void)
@@ -224,7 +222,7 @@ static __always_inline void ktap_leave(void)
 	preempt_enable_notrace();
 }
 
-/* An event of which only the probe is known. Words are not touched: those from words_len on mean nothing. */
+/* An event of which only the probe is known, and its place once it is entered. Words are not touched: those from words_len on mean nothing. */
 static __always_inline void ktap_event_init(struct kp_event *event, struct ktap_probe *probe)
 {
 	event->probe = probe;
@@ -238,16 +236,11 @@ static __always_inline void ktap_event_init(struct kp_event *event, struct ktap_
 }
 
 /* The second half: runs the handler. Between ktap_enter and ktap_leave. */
-static __always_inline void ktap_run(struct ktap_probe *probe, struct kp_event *event, const struct ktap_place *place)
+static __always_inline void ktap_run(struct ktap_probe *probe, struct kp_event *event)
 {
-	struct ktap_session *session = probe->session;
-
-	event->level = place->level;
-	event->cpu = place->cpu;
-	event->pid = place->pid;
-	this_cpu_inc(*session->events);
+	this_cpu_inc(*probe->session->events);
 	if (unlikely(kp_event(probe->rust, event)))
-		ktap_session_over(session);
+		ktap_session_over(probe->session);
 }
 
 /*
@@ -255,9 +248,9 @@ static __always_inline void ktap_run(struct ktap_probe *probe, struct kp_event *
  * lock for ever. (NMIs only try locks.) For all kinds that can fire on any instruction or access; between ktap_enter and ktap_leave.
  */
 DECLARE_PER_CPU(u32, ktap_locked);
-static __always_inline bool ktap_nested(struct ktap_probe *probe, const struct ktap_place *place)
+static __always_inline bool ktap_nested(struct ktap_probe *probe, const struct kp_event *event)
 {
-	if (likely(!raw_cpu_read(ktap_locked)) || place->level == KTAP_NMI)
+	if (likely(!raw_cpu_read(ktap_locked)) || event->level == KTAP_NMI)
 		return false;
 	atomic64_inc(&probe->nested);
 	return true;
@@ -266,24 +259,20 @@ static __always_inline bool ktap_nested(struct ktap_probe *probe, const struct k
 /* Both halves, for kinds whose event costs nothing to make. */
 static __always_inline void ktap_fire(struct ktap_probe *probe, struct kp_event *event)
 {
-	struct ktap_place place KTAP_UNSET;
-
-	if (!ktap_enter(probe->session, &place))
+	if (!ktap_enter(probe->session, event))
 		return;
-	if (!ktap_nested(probe, &place))
-		ktap_run(probe, event, &place);
+	if (!ktap_nested(probe, event))
+		ktap_run(probe, event);
 	ktap_leave();
 }
 
 /* The same from a trap's handler (int3, #DB) with the trap's registers. */
 static __always_inline void ktap_fire_trap(struct ktap_probe *probe, struct kp_event *event, const struct pt_regs *regs)
 {
-	struct ktap_place place KTAP_UNSET;
-
-	if (!ktap_enter_at(probe->session, &place, ktap_level_behind_trap(regs)))
+	if (!ktap_enter_at(probe->session, event, ktap_level_behind_trap(regs)))
 		return;
-	if (!ktap_nested(probe, &place))
-		ktap_run(probe, event, &place);
+	if (!ktap_nested(probe, event))
+		ktap_run(probe, event);
 	ktap_leave();
 }
 

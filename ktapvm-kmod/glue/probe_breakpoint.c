@@ -15,7 +15,7 @@
 static void breakpoint_handler(struct perf_event *counter, struct perf_sample_data *data, struct pt_regs *regs)
 {
 	struct ktap_probe *probe = counter->overflow_handler_context;
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	ktap_event_init(&event, probe);
 	event.regs = regs;

@@ -58,7 +58,7 @@ static bool registered;
 
 static __always_inline void fire(struct ktap_probe *probe, struct perf_sample_data *data, struct pt_regs *regs)
 {
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	ktap_event_init(&event, probe);
 	event.regs = regs;

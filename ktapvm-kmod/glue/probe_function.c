@@ -29,7 +29,7 @@ struct functions {
 static void function_entry(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops, ktap_ftrace_regs *regs)
 {
 	struct functions *functions = container_of(ops, struct functions, ops);
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	ktap_event_init(&event, functions->probe);
 	event.ip = ktap_ftrace_function(ip);
@@ -117,7 +117,7 @@ struct exits {
 static void function_exit(struct fprobe *fprobe, unsigned long ip, unsigned long return_ip, ktap_fprobe_regs *regs, void *data)
 {
 	struct exits *exits = container_of(fprobe, struct exits, fprobe);
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	ktap_event_init(&event, exits->probe);
 	event.ip = ktap_ftrace_function(ip);

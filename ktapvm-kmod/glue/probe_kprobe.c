@@ -78,7 +78,7 @@ static int entry_handler(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct entry_probe *entry = container_of(kp, struct entry_probe, kp);
 	unsigned long before = instruction_pointer(regs);
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	ktap_event_init(&event, entry->probe);
 	event.regs = regs;
@@ -96,15 +96,12 @@ static int return_entry(struct kretprobe_instance *instance, struct pt_regs *reg
 {
 	struct kretprobe *rp = ktap_kretprobe_of(instance);
 	struct ktap_session *session;
-	struct ktap_place place;
 
 	if (!rp)
 		return 1;
 	session = container_of(rp, struct return_probe, rp)->probe->session;
 	/* It may return on another CPU. */
-	place.cpu = session->cpu;
-	place.pid = current->tgid;
-	return !READ_ONCE(session->enabled) || !ktap_in_scope(session, &place);
+	return !READ_ONCE(session->enabled) || !ktap_in_scope(session, current->tgid, session->cpu);
 }
 NOKPROBE_SYMBOL(return_entry);
 
@@ -112,7 +109,7 @@ static int return_handler(struct kretprobe_instance *instance, struct pt_regs *r
 {
 	struct kretprobe *rp = ktap_kretprobe_of(instance);
 	struct return_probe *back;
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	if (!rp)
 		return 0;

@@ -20,7 +20,7 @@ static void sample_handler(struct perf_event *counter, struct perf_sample_data *
 {
 	struct ktap_probe *probe = counter->overflow_handler_context;
 	struct ktap_counters *counters = READ_ONCE(probe->data);
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	/* This sample comes, those after it until the next tick do not. */
 	if (unlikely(counter->hw.interrupts == THROTTLED) && counters)

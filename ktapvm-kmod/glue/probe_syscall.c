@@ -37,60 +37,66 @@ static __always_inline bool ktap_foreign(struct pt_regs *regs)
 #endif
 }
 
-static __always_inline void ktap_words(struct kp_event *event, struct pt_regs *regs, long number, bool exit)
+/* The event holds all that is needed, so that nothing else has to be kept while handlers run. */
+static __always_inline void ktap_words(struct kp_event *event, bool exit)
 {
-	unsigned long arguments[6] KTAP_UNSET;
-	int i;
+	struct pt_regs *regs = (struct pt_regs *)event->regs;
 
-	event->words[0] = number;
 	if (exit) {
 		event->words[1] = syscall_get_return_value(current, regs);
 		event->words_len = 2;
 		return;
 	}
-	syscall_get_arguments(current, regs, arguments);
-	for (i = 0; i < 6; i++)
-		event->words[1 + i] = arguments[i];
+#ifdef CONFIG_64BIT
+	syscall_get_arguments(current, regs, (unsigned long *)&event->words[1]);
+#else
+	{
+		unsigned long arguments[6];
+		int i;
+
+		syscall_get_arguments(current, regs, arguments);
+		for (i = 0; i < 6; i++)
+			event->words[1 + i] = arguments[i];
+	}
+#endif
 	event->words_len = 7;
 }
 
-static __always_inline void ktap_syscall_list(struct ktap_probe *probe, struct kp_event *event, const struct ktap_place *place, struct pt_regs *regs,
-					      long number, bool exit)
-{
-	for (; probe; probe = READ_ONCE(probe->next)) {
-		event->probe = probe;
-		if (probe->needs_words && !event->words_len)
-			ktap_words(event, regs, number, exit);
-		ktap_run(probe, event, place);
-	}
-}
-
-/* Apart from the search, so that a call nobody asks for costs no frame. */
-static __always_inline void ktap_syscall_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *all, struct ktap_probe *own,
+/* Apart from the search, so that a call nobody asks for costs no frame. Those of all calls come first, then the call's own. */
+static __always_inline void ktap_syscall_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *probe, struct ktap_probe *then,
 					     bool exit)
 {
-	struct ktap_place place KTAP_UNSET;
 	struct kp_event event KTAP_UNSET;
 
-	if (!ktap_enter(session, &place))
+	if (!ktap_enter(session, &event))
 		return;
 	ktap_event_init(&event, NULL);
 	event.regs = regs;
 	event.user_regs = 1;
-	ktap_syscall_list(all, &event, &place, regs, number, exit);
-	ktap_syscall_list(own, &event, &place, regs, number, exit);
+	event.words[0] = number;
+	do {
+		event.probe = probe;
+		if (probe->needs_words && !event.words_len)
+			ktap_words(&event, exit);
+		ktap_run(probe, &event);
+		probe = READ_ONCE(probe->next);
+		if (!probe) {
+			probe = then;
+			then = NULL;
+		}
+	} while (probe);
 	ktap_leave();
 }
 
-static noinline void ktap_enter_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *all, struct ktap_probe *own)
+static noinline void ktap_enter_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *probe, struct ktap_probe *then)
 {
-	ktap_syscall_run(session, regs, number, all, own, false);
+	ktap_syscall_run(session, regs, number, probe, then, false);
 }
 NOKPROBE_SYMBOL(ktap_enter_run);
 
-static noinline void ktap_exit_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *all, struct ktap_probe *own)
+static noinline void ktap_exit_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *probe, struct ktap_probe *then)
 {
-	ktap_syscall_run(session, regs, number, all, own, true);
+	ktap_syscall_run(session, regs, number, probe, then, true);
 }
 NOKPROBE_SYMBOL(ktap_exit_run);
 
@@ -103,8 +109,10 @@ static __always_inline void ktap_syscall_fire(struct ktap_session *session, stru
 		own = READ_ONCE(side->by_number[number]);
 	if (own && ktap_foreign(regs))
 		own = NULL;
-	if (all || own)
+	if (all)
 		(exit ? ktap_exit_run : ktap_enter_run)(session, regs, number, all, own);
+	else if (own)
+		(exit ? ktap_exit_run : ktap_enter_run)(session, regs, number, own, NULL);
 }
 
 static void ktap_sys_enter(void *data, struct pt_regs *regs, long number)

@@ -156,12 +156,11 @@ static enum hrtimer_restart ktap_profile_fire(struct hrtimer *timer)
 	struct ktap_sampler *sampler = container_of(timer, struct ktap_sampler, timer);
 	struct pt_regs *regs = get_irq_regs();
 	u64 passed = hrtimer_forward_now(timer, sampler->period);
-	struct ktap_place place KTAP_UNSET;
 	struct kp_event event KTAP_UNSET;
 
 	if (passed > 1)
 		sampler->missed += passed - 1;
-	if (!ktap_enter(sampler->probe->session, &place))
+	if (!ktap_enter(sampler->probe->session, &event))
 		return HRTIMER_RESTART;
 	ktap_event_init(&event, sampler->probe);
 	if (regs) {
@@ -169,7 +168,7 @@ static enum hrtimer_restart ktap_profile_fire(struct hrtimer *timer)
 		event.ip = instruction_pointer(regs);
 		event.user_regs = user_mode(regs);
 	}
-	ktap_run(sampler->probe, &event, &place);
+	ktap_run(sampler->probe, &event);
 	ktap_leave();
 	return HRTIMER_RESTART;
 }

@@ -163,13 +163,12 @@ static struct tracepoint *ktap_tracepoint_find_module(const char *name, struct m
 static void ktap_raw_fire(void *data)
 {
 	struct ktap_probe *probe = data;
-	struct ktap_place place KTAP_UNSET;
 	struct kp_event event KTAP_UNSET;
 
-	if (!ktap_enter(probe->session, &place))
+	if (!ktap_enter(probe->session, &event))
 		return;
 	ktap_event_init(&event, probe);
-	ktap_run(probe, &event, &place);
+	ktap_run(probe, &event);
 	ktap_leave();
 }
 NOKPROBE_SYMBOL(ktap_raw_fire);

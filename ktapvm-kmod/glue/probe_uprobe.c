@@ -51,7 +51,7 @@ static bool KTAP_UPROBE_FILTER(filter_mm)
 static int KTAP_UPROBE_HANDLER(hit_handler)
 {
 	struct file_probe *file = container_of(consumer, struct file_probe, consumer);
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	/* A child has its parent's breakpoints until they are hit. */
 	if (unlikely(!wanted(file->probe->session, current->mm)))
@@ -68,7 +68,7 @@ NOKPROBE_SYMBOL(hit_handler);
 static int KTAP_URETPROBE_HANDLER(return_handler)
 {
 	struct file_probe *file = container_of(consumer, struct file_probe, consumer);
-	struct kp_event event;
+	struct kp_event event KTAP_UNSET;
 
 	ktap_event_init(&event, file->probe);
 	event.regs = regs;
