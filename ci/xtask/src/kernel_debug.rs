@@ -12,7 +12,6 @@ use crate::archive::Archive;
 use crate::cache::{self, Cache};
 use crate::command::capture;
 use crate::error::XtaskError;
-use crate::terminal;
 
 /// Its name among the kernels.
 pub const NAME: &str = "6.1-debug-amd64";
@@ -43,7 +42,7 @@ pub fn build(cache: &Cache) -> Result<(), XtaskError> {
         capture(make(&tree).arg("olddefconfig"))?;
         cache::write_changed(&known, &asked, 0o644)?;
     }
-    say_unset(&tree, &asked)?;
+    check(&tree, &asked)?;
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     capture(make(&tree).arg(format!("-j{jobs}")).args(["bzImage", "modules"]))?;
 
@@ -94,14 +93,20 @@ fn make(tree: &Path) -> Command {
     make
 }
 
-/// Says which settings were asked for and are not there, for want of what they depend on.
-fn say_unset(tree: &Path, asked: &[u8]) -> Result<(), XtaskError> {
-    let config = String::from_utf8_lossy(&cache::read(&tree.join(".config"))?).into_owned();
+/// Refuses a configuration that lacks what was asked for, for want of what it depends on.
+fn check(tree: &Path, asked: &[u8]) -> Result<(), XtaskError> {
+    let file = tree.join(".config");
+    let config = String::from_utf8_lossy(&cache::read(&file)?).into_owned();
     let asked = String::from_utf8_lossy(asked).into_owned();
-    for line in asked.lines().filter(|line| line.starts_with("CONFIG_")) {
-        if !config.lines().any(|have| have == line) {
-            terminal::talk(&format!("not there: {line}"));
-        }
+    let missing: Vec<&str> = asked
+        .lines()
+        .filter(|line| line.starts_with("CONFIG_") && !config.lines().any(|have| have == *line))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    Err(XtaskError::BadFile {
+        place: file.display().to_string(),
+        problem: format!("lacks {}", missing.join(", ")),
+    })
 }
