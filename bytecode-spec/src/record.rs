@@ -107,6 +107,7 @@ impl<'b> RecordWriter<'b> {
     }
 
     /// Starts a `Printf` body of `count` values, the first of them the format.
+    #[inline]
     pub fn printf(&mut self, count: usize) {
         self.byte(body::PRINTF);
         self.varint(count as u64);
@@ -153,12 +154,14 @@ impl<'b> RecordWriter<'b> {
     }
 
     /// Writes a number.
+    #[inline]
     pub fn int(&mut self, value: i64) {
         self.byte(tag::INT);
         self.zigzag(value);
     }
 
     /// Writes a string.
+    #[inline]
     pub fn str(&mut self, bytes: &[u8]) {
         self.byte(tag::STR);
         self.byte_string(bytes);
@@ -213,6 +216,7 @@ impl<'b> RecordWriter<'b> {
     }
 
     /// Writes a format's id.
+    #[inline]
     pub fn format(&mut self, id: u16) {
         self.byte(tag::FORMAT);
         self.varint(id as u64);
@@ -234,31 +238,13 @@ impl<'b> RecordWriter<'b> {
         // With room for the longest there is nothing to look at byte by byte.
         let room = self.buf.get_mut(self.len..);
         match room.and_then(|room| room.first_chunk_mut::<MAX_VARINT>()) {
-            Some(room) => {
-                let (mut rest, mut len) = (value, 0);
-                for slot in room {
-                    len += 1;
-                    if rest < 0x80 {
-                        *slot = rest as u8;
-                        break;
-                    }
-                    *slot = rest as u8 | 0x80;
-                    rest >>= 7;
-                }
-                self.len = self.len.wrapping_add(len);
+            Some(room) => self.len = self.len.wrapping_add(encode_varint(value, room)),
+            None => {
+                let mut bytes = [0; MAX_VARINT];
+                let len = encode_varint(value, &mut bytes);
+                self.bytes(bytes.get(..len).unwrap_or_default());
             }
-            None => self.varint_at_the_end(value),
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn varint_at_the_end(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.byte(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.byte(value as u8);
     }
 
     #[inline(always)]
@@ -266,8 +252,14 @@ impl<'b> RecordWriter<'b> {
         self.varint(((value << 1) ^ (value >> 63)) as u64);
     }
 
+    #[inline(always)]
     fn byte_string(&mut self, bytes: &[u8]) {
         self.varint(bytes.len() as u64);
+        self.bytes(bytes);
+    }
+
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
         let room = self.buf.get_mut(self.len..);
         match room.and_then(|room| room.get_mut(..bytes.len())) {
             Some(slot) => {
@@ -278,6 +270,22 @@ impl<'b> RecordWriter<'b> {
             None => self.full = true,
         }
     }
+}
+
+/// Encodes a number and returns its length.
+#[inline(always)]
+fn encode_varint(value: u64, room: &mut [u8; MAX_VARINT]) -> usize {
+    let (mut rest, mut len) = (value, 0);
+    for slot in room {
+        len += 1;
+        if rest < 0x80 {
+            *slot = rest as u8;
+            break;
+        }
+        *slot = rest as u8 | 0x80;
+        rest >>= 7;
+    }
+    len
 }
 
 /// What an aggregation holds of the numbers given to it.

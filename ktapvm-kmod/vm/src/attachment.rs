@@ -1,30 +1,29 @@
-//! Attachments: which closure handles the events of which probe site, and all that starting it needs.
+//! Attachments: which closure handles the events of which probe site.
 //!
 //! In: what main attaches. Out: [`Attachment`]. Invariant: an attachment never changes once it is there; a word of zeros is none.
 //!
-//! Two words: `probe:16 flags:16 handle:32`, `start:32 function:16 registers:8 parameters:8`.
+//! One word: `probe:16 function:12 flags:4 handle:32`.
 
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 
-use ktap_bytecode::limits::MAX_ATTACHED;
+use ktap_bytecode::limits::{MAX_ATTACHED, MAX_FUNCTIONS};
 use ktap_bytecode::op::Op;
 
 use crate::layout::control;
 use crate::short;
 use crate::vm::Vm;
 
-/// Words of an attachment.
-pub(crate) const WORDS: usize = 2;
 /// The handler does nothing.
-const EMPTY: u64 = 1 << 16;
+const EMPTY: u64 = 1 << 28;
 /// The handler begins light, see [`crate::short`].
-const LIGHT: u64 = 1 << 17;
+const LIGHT: u64 = 1 << 29;
+
+const _: () = assert!(MAX_FUNCTIONS <= 1 << 12);
 
 /// One attachment.
 #[derive(Clone, Copy)]
 pub(crate) struct Attachment {
     head: u64,
-    start: u64,
 }
 
 impl Attachment {
@@ -51,22 +50,10 @@ impl Attachment {
         (self.head >> 32) as u32
     }
 
-    /// The handler's first word of code.
+    /// The handler's function.
     #[inline(always)]
-    pub(crate) fn pc(self) -> usize {
-        self.start as u32 as usize
-    }
-
-    /// Registers of the handler.
-    #[inline(always)]
-    pub(crate) fn regs(self) -> u8 {
-        (self.start >> 48) as u8
-    }
-
-    /// Declared parameters of the handler.
-    #[inline(always)]
-    pub(crate) fn params(self) -> u8 {
-        (self.start >> 56) as u8
+    pub(crate) fn function(self) -> usize {
+        (self.head >> 16) as usize & 0xfff
     }
 }
 
@@ -74,12 +61,11 @@ impl Vm<'_> {
     /// The attachment with this number; an idle one if there is none.
     #[inline(always)]
     pub(crate) fn attachment(&self, attached: u16) -> Attachment {
-        match self.attached.get(attached as usize) {
-            Some([head, start]) => Attachment {
-                head: head.load(Ordering::Relaxed),
-                start: start.load(Ordering::Relaxed),
-            },
-            None => Attachment { head: 0, start: 0 },
+        Attachment {
+            head: self
+                .attached
+                .get(attached as usize)
+                .map_or(0, |[head]| head.load(Ordering::Relaxed)),
         }
     }
 
@@ -111,23 +97,15 @@ impl Vm<'_> {
         let index = self.function_of(closure);
         let function = self.code.functions.get(index)?;
         let first = self.code.code.get(function.start as usize).and_then(|word| word.op());
-        let mut head = probe as u64 | (closure as u64) << 32;
+        let mut head = probe as u64 | (index as u64 & 0xfff) << 16 | (closure as u64) << 32;
         if first == Some(Op::Return0) {
             head |= EMPTY;
         }
         if short::may_begin_light(&self.code, function) {
             head |= LIGHT;
         }
-        let start = function.start as u64
-            | (index as u64 & 0xffff) << 32
-            | (function.regs as u64) << 48
-            | (function.params as u64) << 56;
         let region = &self.objects.heap.region;
-        let at = (count as usize).wrapping_mul(WORDS);
-        let at = self.objects.layout.attached.wrapping_add(at);
-        region.set(at.wrapping_add(1), start);
-        fence(Ordering::Release);
-        region.set(at, head);
+        region.set(self.objects.layout.attached.wrapping_add(count as usize), head);
         region.set(control::ATTACHED, count.wrapping_add(1) as u64);
         Some(count)
     }

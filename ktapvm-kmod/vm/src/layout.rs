@@ -10,7 +10,6 @@
 use ktap_bytecode::code::CodeRef;
 use ktap_bytecode::limits::{Limits, MAX_ATTACHED, MAX_RECORD};
 
-use crate::attachment;
 use crate::region::PAD;
 
 /// Register slots behind the last usable one: an 8-bit register number from any base stays inside the frame.
@@ -82,7 +81,7 @@ impl Layout {
         let globals = control::WORDS;
         let consts = globals.saturating_add((code.globals as usize).saturating_mul(GLOBAL_WORDS));
         let attached = consts.saturating_add(code.consts.len().saturating_mul(2));
-        let intern = attached.saturating_add(MAX_ATTACHED * attachment::WORDS);
+        let intern = attached.saturating_add(MAX_ATTACHED);
         let first = intern.saturating_add(buckets);
         let names = 2;
         let records = names + NAMES * NAME_WORDS;

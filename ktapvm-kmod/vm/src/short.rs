@@ -15,6 +15,7 @@ use crate::host::{FieldValue, Host};
 use crate::number;
 use crate::seat::Seat;
 use crate::value::{Tag, Value};
+use crate::verified::Place;
 use crate::vm::Vm;
 use crate::window::Window;
 
@@ -91,16 +92,13 @@ fn is_light(builtin: u8) -> bool {
 }
 
 impl<H: Host> Seat<'_, '_, H> {
-    /// Goes the short way from the word `pc` on; nothing if the handler has ended, else the word at which it was left.
+    /// Goes the short way from a place on; nothing if the handler has ended, else the place at which it was left.
     #[inline(always)]
-    pub(crate) fn go_short<R: Registers>(&self, registers: &mut R, pc: usize) -> Option<usize> {
+    pub(crate) fn go_short<R: Registers>(&self, registers: &mut R, place: Place) -> Option<Place> {
         let (vm, host) = (self.vm, self.host);
-        let mut pc = pc;
+        let mut place = place;
         loop {
-            // SAFETY: `pc` is a function's start, or a word at which a handler left the light way; from there it goes to the next word of an op that is no
-            // return, and where forward jumps lead.
-            #[allow(unsafe_code)]
-            let word = unsafe { vm.words.word(pc) };
+            let word = vm.words.word(place);
             match word.0 as u8 {
                 number::RETURN0 => return None,
                 number::LOAD_I => registers.set(word.a(), Value::int(word.sd() as i64)),
@@ -146,14 +144,22 @@ impl<H: Host> Seat<'_, '_, H> {
                     let (Some(x), Some(y)) = (x, y) else { break };
                     registers.set(word.a(), Value::int(x.wrapping_sub(y)));
                 }
-                number::JMP_T if word.sd() >= 0 => {
+                number::JMP_T => {
                     if registers.get(word.a()).truth() {
-                        pc = pc.wrapping_add(word.sd() as usize);
+                        match place.jump(word) {
+                            Some(target) => place = target,
+                            None => break,
+                        }
+                        continue;
                     }
                 }
-                number::JMP_F if word.sd() >= 0 => {
+                number::JMP_F => {
                     if !registers.get(word.a()).truth() {
-                        pc = pc.wrapping_add(word.sd() as usize);
+                        match place.jump(word) {
+                            Some(target) => place = target,
+                            None => break,
+                        }
+                        continue;
                     }
                 }
                 number::T_INC if R::IN_FRAME => {
@@ -219,9 +225,10 @@ impl<H: Host> Seat<'_, '_, H> {
                 }
                 _ => break,
             }
-            pc = pc.wrapping_add(1);
+            // What comes here is no return and no jump.
+            place = place.next();
         }
-        Some(pc)
+        Some(place)
     }
 }
 

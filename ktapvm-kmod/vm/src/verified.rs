@@ -1,7 +1,9 @@
-//! What relies on the verifier's word without a check: the next word of code.
+//! What relies on the verifier's word without a check: the next word of code, for one who goes from a function's start by forward steps.
 //!
-//! In: a verified program. Out: its words. Invariant: only a place that the verifier has seen control reach is asked for.
+//! In: a verified program. Out: its words. Invariant: a [`Place`] is a word of a function of the program. All it is made of is the program itself,
+//! which never changes: no word of the region has a say in it.
 
+use ktap_bytecode::code::Function;
 use ktap_bytecode::op::Word;
 use ktap_bytecode::verify::Verified;
 
@@ -9,6 +11,45 @@ use ktap_bytecode::verify::Verified;
 #[derive(Clone, Copy)]
 pub(crate) struct Code<'p> {
     words: &'p [Word],
+}
+
+/// A word of a function, by its number.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pc: usize,
+}
+
+impl Place {
+    /// The start of a function of the program.
+    #[inline(always)]
+    pub(crate) fn start_of(function: &Function) -> Place {
+        Place {
+            pc: function.start as usize,
+        }
+    }
+
+    /// The number of the word.
+    #[inline(always)]
+    pub(crate) fn pc(self) -> usize {
+        self.pc
+    }
+
+    /// The next word; to be asked only at a word that is no return and no unconditional jump, which a function does not end with.
+    #[inline(always)]
+    pub(crate) fn next(self) -> Place {
+        Place {
+            pc: self.pc.wrapping_add(1),
+        }
+    }
+
+    /// Where the jump that is the word here leads, if forward.
+    #[inline(always)]
+    pub(crate) fn jump(self, word: Word) -> Option<Place> {
+        let by = usize::try_from(word.sd()).ok()?;
+        Some(Place {
+            pc: self.pc.wrapping_add(1).wrapping_add(by),
+        })
+    }
 }
 
 impl<'p> Code<'p> {
@@ -19,14 +60,11 @@ impl<'p> Code<'p> {
         }
     }
 
-    /// The word at `pc`.
-    ///
-    /// # Safety
-    /// `pc` is the start of a function, or the word after one that is neither a return nor a jump, or the target of a jump: the verifier has seen that
-    /// functions lie in the code, end with a return, a tail call or a jump, and jump inside themselves.
+    /// The word at a place of this program.
     #[inline(always)]
-    pub(crate) unsafe fn word(self, pc: usize) -> Word {
-        // SAFETY: by the caller's word and the verifier's.
-        unsafe { *self.words.get_unchecked(pc) }
+    pub(crate) fn word(self, place: Place) -> Word {
+        // SAFETY: the verifier has seen that functions lie in the code, that their last word is a return, a tail call or a jump, and that jumps lead to
+        // words of their own function. So a start, the next word and the target of a jump are words of the code.
+        unsafe { *self.words.get_unchecked(place.pc) }
     }
 }

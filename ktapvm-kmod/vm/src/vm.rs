@@ -11,7 +11,7 @@ use ktap_bytecode::record::MAIN_PROBE;
 use ktap_bytecode::trap::{Fault, Trap};
 use ktap_bytecode::verify::Verified;
 
-use crate::attachment::{self, Attachment};
+use crate::attachment::Attachment;
 use crate::closure;
 use crate::heap::{Heap, NoMemory};
 use crate::host::Host;
@@ -23,7 +23,7 @@ use crate::seat::Seat;
 use crate::short::{LIGHT, Light};
 use crate::string;
 use crate::value::{Tag, Value};
-use crate::verified::Code;
+use crate::verified::{Code, Place};
 use crate::window::Window;
 
 /// Why a program cannot be loaded.
@@ -75,7 +75,7 @@ pub struct Vm<'p> {
     /// The constants' values.
     pub(crate) consts: &'p [[AtomicU64; 2]],
     /// The attachments.
-    pub(crate) attached: &'p [[AtomicU64; attachment::WORDS]],
+    pub(crate) attached: &'p [[AtomicU64; 1]],
 }
 
 impl<'p> Vm<'p> {
@@ -180,13 +180,16 @@ impl<'p> Vm<'p> {
             return Ok(Outcome::Done);
         }
         if attachment.is_light() {
-            return self.begin_light(host, frame, attached, attachment.pc());
+            return self.begin_light(host, frame, attached, attachment.function());
         }
         self.run(host, frame, attached, None)
     }
 
     #[inline(never)]
-    fn begin_light<H: Host>(&self, host: &H, frame: usize, attached: u16, pc: usize) -> Result<Outcome, Fault> {
+    fn begin_light<H: Host>(&self, host: &H, frame: usize, attached: u16, function: usize) -> Result<Outcome, Fault> {
+        let Some(place) = self.place(function) else {
+            return Ok(Outcome::Done);
+        };
         let seat = Seat {
             vm: self,
             host,
@@ -197,15 +200,15 @@ impl<'p> Vm<'p> {
         let mut registers = Light {
             values: [Value::NIL; LIGHT],
         };
-        match seat.go_short(&mut registers, pc) {
+        match seat.go_short(&mut registers, place) {
             None => Ok(Outcome::Done),
-            Some(pc) => self.go_on(host, frame, attached, (registers, pc)),
+            Some(place) => self.go_on(host, frame, attached, (registers, place)),
         }
     }
 
     /// On in the frame, from where the light way was left.
     #[inline(never)]
-    fn go_on<H: Host>(&self, host: &H, frame: usize, attached: u16, left: (Light, usize)) -> Result<Outcome, Fault> {
+    fn go_on<H: Host>(&self, host: &H, frame: usize, attached: u16, left: (Light, Place)) -> Result<Outcome, Fault> {
         self.run(host, frame, attached, Some(&left))
     }
 
@@ -216,7 +219,7 @@ impl<'p> Vm<'p> {
         host: &H,
         frame: usize,
         probe: u16,
-        left: Option<&(Light, usize)>,
+        left: Option<&(Light, Place)>,
     ) -> Result<Outcome, Fault> {
         let layout = &self.objects.layout;
         let place = layout.frame(frame);
@@ -240,7 +243,7 @@ impl<'p> Vm<'p> {
     }
 
     #[inline(always)]
-    fn run_seated<H: Host>(&self, seat: Seat<'_, 'p, H>, left: Option<&(Light, usize)>) -> Result<Outcome, Fault> {
+    fn run_seated<H: Host>(&self, seat: Seat<'_, 'p, H>, left: Option<&(Light, Place)>) -> Result<Outcome, Fault> {
         let registers = seat.frame.wrapping_add(self.objects.layout.registers);
         let Some(mut window) = Window::new(&self.objects.heap.region, registers) else {
             return Ok(Outcome::Done);
@@ -249,21 +252,30 @@ impl<'p> Vm<'p> {
             return self.run_fully(seat, window, None);
         }
         let attachment = self.attachment(seat.probe);
-        window.clear(attachment.regs());
-        if attachment.params() >= 1 && seat.host.in_event() {
+        let Some(function) = self.code.functions.get(attachment.function()) else {
+            return Ok(Outcome::Done);
+        };
+        window.clear(function.regs);
+        if function.params >= 1 && seat.host.in_event() {
             window.set(0, Value::EVENT);
         }
-        let mut pc = attachment.pc();
+        let mut place = Place::start_of(function);
         if let Some((light, at)) = left {
             for (register, value) in (0u8..).zip(&light.values) {
                 window.set(register, *value);
             }
-            pc = *at;
+            place = *at;
         }
-        match seat.go_short(&mut window, pc) {
+        match seat.go_short(&mut window, place) {
             None => Ok(Outcome::Done),
-            Some(pc) => self.run_fully(seat, window, Some((attachment, pc))),
+            Some(place) => self.run_fully(seat, window, Some((attachment, place))),
         }
+    }
+
+    /// The start of a function.
+    #[inline(always)]
+    fn place(&self, function: usize) -> Option<Place> {
+        self.code.functions.get(function).map(Place::start_of)
     }
 
     /// The full way: main, or a handler from where the short way was left.
@@ -272,15 +284,18 @@ impl<'p> Vm<'p> {
         &self,
         seat: Seat<'_, 'p, H>,
         window: Window<'p>,
-        at: Option<(Attachment, usize)>,
+        at: Option<(Attachment, Place)>,
     ) -> Result<Outcome, Fault> {
-        let (closure, pc, regs) = match at {
-            Some((attachment, pc)) => (attachment.closure(), pc, attachment.regs()),
+        let (closure, index) = at.map_or((0, 0), |(attachment, _)| (attachment.closure(), attachment.function()));
+        let Some(function) = self.code.functions.get(index) else {
+            return Ok(Outcome::Done);
+        };
+        let regs = function.regs;
+        let pc = match at {
+            Some((_, place)) => place.pc(),
             None => {
-                let main = self.code.functions.first();
-                let (pc, regs) = main.map_or((0, 0), |main| (main.start as usize, main.regs));
                 window.clear(regs);
-                (0, pc, regs)
+                function.start as usize
             }
         };
         let mut run = Run::new(seat, window, closure, pc, regs);

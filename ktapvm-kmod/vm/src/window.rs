@@ -43,6 +43,12 @@ impl<'p> Window<'p> {
     pub(crate) fn clear(self, registers: u8) {
         let (fours, _) = self.words.as_chunks::<8>();
         let mut cleared = 0u8;
+        if registers <= 4 {
+            if let Some(four) = fours.first() {
+                four.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+            }
+            return;
+        }
         for four in fours {
             for word in four {
                 word.store(0, Ordering::Relaxed);
