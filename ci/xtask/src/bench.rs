@@ -43,8 +43,12 @@ pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
     image.bytes("bench/plan", plan(subject).as_bytes());
     let initramfs = cache.path("bench/initramfs.cpio");
     image.write(&initramfs)?;
-    terminal::talk("measuring in the guest");
-    let said = bench_guest::boot(&kernel, &initramfs)?;
+    let console = cache.path("bench/console.log");
+    terminal::talk(&format!(
+        "measuring in the guest, which says what it finds in {}",
+        console.display()
+    ));
+    let said = bench_guest::boot(&kernel, &initramfs, &console)?;
     let results = Results::read(&said);
     let table = bench_table::table(&results, &kernel.release);
     terminal::result(&table);

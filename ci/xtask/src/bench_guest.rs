@@ -154,22 +154,23 @@ pub fn program(cache: &Cache, name: &str) -> Result<PathBuf, XtaskError> {
     Ok(program)
 }
 
-/// Boots the guest and returns what it said.
-pub fn boot(kernel: &Kernel, initramfs: &Path) -> Result<String, XtaskError> {
+/// Boots the guest and returns what it said, which can be read in `console` meanwhile.
+pub fn boot(kernel: &Kernel, initramfs: &Path, console: &Path) -> Result<String, XtaskError> {
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args([
         "-machine", "q35", "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", "2048",
     ])
     .args(["-icount", "shift=0,sleep=off", "-seed", "1"])
     .args(["-rtc", "base=2024-01-01,clock=vm"])
-    .args(["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"])
+    .args(["-nodefaults", "-display", "none", "-no-reboot", "-serial"])
+    .arg(format!("file:{}", console.display()))
     .arg("-kernel")
     .arg(&kernel.vmlinuz)
     .arg("-initrd")
     .arg(initramfs)
     .args(["-append", KERNEL_WORDS]);
     let finished = run_for(&mut qemu, LIMIT)?;
-    let said = String::from_utf8_lossy(&finished.stdout).replace('\r', "");
+    let said = String::from_utf8_lossy(&cache::read(console)?).replace('\r', "");
     if said.contains("BENCH-END") {
         return Ok(said);
     }

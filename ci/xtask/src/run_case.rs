@@ -94,6 +94,8 @@ struct Run {
 impl Run {
     fn start(cache: &Cache, case: &Case, way: &Way<'_>) -> Result<Self, XtaskError> {
         let directory = cache.path("run/case");
+        // What an earlier case wrote must not be taken for this one's.
+        cache::remove(&directory)?;
         std::fs::create_dir_all(&directory).map_err(XtaskError::file("make", &directory))?;
         let mut command = command(cache, case, way, &directory)?;
         let mut child = command
