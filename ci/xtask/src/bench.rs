@@ -37,9 +37,10 @@ pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
     image.put("bench/getppid_cost", &bench_guest::program(cache, "getppid_cost")?)?;
     image.put("bench/floor.ko", &bench_guest::floor(cache, &kernel)?)?;
     bench_guest::add_peers(cache, &mut image)?;
-    if subject == Subject::Kmod {
-        add_ktap(cache, board, &mut image)?;
-    }
+    let module = match subject {
+        Subject::Kmod => Some(add_ktap(cache, board, &mut image)?),
+        Subject::Peers => None,
+    };
     image.bytes("bench/plan", plan(subject).as_bytes());
     let initramfs = cache.path("bench/initramfs.cpio");
     image.write(&initramfs)?;
@@ -49,7 +50,10 @@ pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
         console.display()
     ));
     let said = bench_guest::boot(&kernel, &initramfs, &console)?;
-    let results = Results::read(&said);
+    let mut results = Results::read(&said);
+    if let Some(bytes) = module {
+        results.add("ktapvm.ko without debug information, bytes", bytes as f64);
+    }
     let table = bench_table::table(&results, &kernel.release);
     terminal::result(&table);
     if subject == Subject::Kmod {
@@ -63,15 +67,17 @@ pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
     Ok(())
 }
 
-/// Adds host, agent and module: the session that is measured is a whole one, inside the guest.
-fn add_ktap(cache: &Cache, board: Board, image: &mut Image) -> Result<(), XtaskError> {
+/// Adds host, agent and module: the session that is measured is a whole one, inside the guest. Returns the module's bytes.
+fn add_ktap(cache: &Cache, board: Board, image: &mut Image) -> Result<usize, XtaskError> {
     image.own_program("usr/bin/ktap-host", &build::ktap_host_path(cache))?;
     image.put("usr/bin/ktap-agent", &agent::path(cache, "x86_64"))?;
     image.put("bench/boards/local.toml", &cache.checkout("boards/local.toml"))?;
     let mut host = Guest::of(cache, board).ktap_host();
     let built = capture(host.args(["kmod", "build", "--board", guest::BOARD]))?;
     let path = String::from_utf8_lossy(&built).trim().to_owned();
-    image.put("bench/ktapvm.ko", path.as_ref())
+    image.put("bench/ktapvm.ko", path.as_ref())?;
+    image.put("bench/first_event", &bench_guest::program(cache, "first_event")?)?;
+    Ok(cache::read(path.as_ref())?.len())
 }
 
 /// Writes the guest's shell commands: one for each row and tool.
@@ -85,17 +91,16 @@ fn plan(subject: Subject) -> String {
     for (index, row) in ROWS.iter().enumerate() {
         if let (Some(script), Subject::Kmod) = (row.ktap, subject) {
             let _ = writeln!(scripts, "cat >/tmp/{index}.kp <<'KTAP'\n{script}\nKTAP");
-            measure(row.name, "ktap", &format!("ktap /tmp/{index}.kp"));
+            measure(row.name, "ktap", &format!("ktap {} /tmp/{index}.kp", row.words));
         }
         peers(row, &mut measure);
     }
     measure("untraced", "again", "$B");
-    let insert = if subject == Subject::Kmod {
-        "insmod /bench/ktapvm.ko\n"
+    if subject == Subject::Kmod {
+        format!("{scripts}insmod /bench/ktapvm.ko\n{plan}first\nburst\n")
     } else {
-        ""
-    };
-    format!("{scripts}{insert}{plan}")
+        plan
+    }
 }
 
 fn peers(row: &Row, measure: &mut impl FnMut(&str, &str, &str)) {

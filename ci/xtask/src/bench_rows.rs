@@ -20,6 +20,8 @@ pub struct Row {
     pub floor: Option<&'static str>,
     /// ktap's script.
     pub ktap: Option<&'static str>,
+    /// More words for ktap-host push.
+    pub words: &'static str,
     /// bpftrace's program.
     pub bpftrace: Option<&'static str>,
     /// Others.
@@ -44,6 +46,7 @@ pub const ROWS: &[Row] = &[
         target: Some(130),
         floor: Some("empty"),
         ktap: Some("trace raw_syscalls:sys_enter { }"),
+        words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { }"),
         peers: &[perf("perf stat -a -e raw_syscalls:sys_enter -o /dev/null -- $B")],
     },
@@ -52,6 +55,7 @@ pub const ROWS: &[Row] = &[
         target: Some(220),
         floor: Some("count"),
         ktap: Some("var n = 0 trace raw_syscalls:sys_enter { n += 1 } trace_end { print(n) }"),
+        words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { @ = count(); }"),
         peers: &[perf("perf stat -a -e raw_syscalls:sys_enter -o /dev/null -- $B")],
     },
@@ -60,6 +64,7 @@ pub const ROWS: &[Row] = &[
         target: Some(480),
         floor: Some("by-name"),
         ktap: Some("var t = {} trace raw_syscalls:sys_enter { t[execname] += 1 } trace_end { print_hist(t) }"),
+        words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { @[comm] = count(); }"),
         peers: &[ftrace("with_trigger hist:keys=common_pid.execname")],
     },
@@ -68,6 +73,7 @@ pub const ROWS: &[Row] = &[
         target: Some(380),
         floor: Some("histogram"),
         ktap: Some("var t = {} trace raw_syscalls:sys_enter { t[log2(arg0)] += 1 } trace_end { print_hist(t) }"),
+        words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { @ = hist(args->id); }"),
         peers: &[ftrace("with_trigger hist:keys=id.log2")],
     },
@@ -76,6 +82,7 @@ pub const ROWS: &[Row] = &[
         target: Some(180),
         floor: Some("filter"),
         ktap: Some("var n = 0 trace raw_syscalls:sys_enter /common_pid == 99999/ { n += 1 }"),
+        words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter /pid == 99999/ { @ = count(); }"),
         peers: &[
             perf("perf record -a -e raw_syscalls:sys_enter --filter common_pid==99999 -o /tmp/perf.data -- $B"),
@@ -87,6 +94,7 @@ pub const ROWS: &[Row] = &[
         target: None,
         floor: Some("filter"),
         ktap: Some("var n = 0 trace raw_syscalls:sys_enter { if (pid == 99999) { n += 1 } }"),
+        words: "",
         bpftrace: None,
         peers: &[],
     },
@@ -100,6 +108,7 @@ pub const ROWS: &[Row] = &[
              trace raw_syscalls:sys_exit { var s = since[tid] if (s) { t[log2(nsecs - s)] += 1 since[tid] = nil } }\n\
              trace_end { print_hist(t) }",
         ),
+        words: "",
         bpftrace: Some(
             "tracepoint:raw_syscalls:sys_enter { @s[tid] = nsecs; } tracepoint:raw_syscalls:sys_exit /@s[tid]/ { @ = hist(nsecs - @s[tid]); delete(@s[tid]); }",
         ),
@@ -110,6 +119,7 @@ pub const ROWS: &[Row] = &[
         target: Some(320),
         floor: Some("record"),
         ktap: Some("trace raw_syscalls:sys_enter { print(argstr) }"),
+        words: "--ring-pages 1024",
         bpftrace: None,
         peers: &[
             ftrace("with_event raw_syscalls/sys_enter"),
@@ -121,6 +131,7 @@ pub const ROWS: &[Row] = &[
         target: Some(320),
         floor: Some("record"),
         ktap: Some("trace raw_syscalls:sys_enter { printf(\"%d %s\\n\", arg0, execname) }"),
+        words: "--ring-pages 1024",
         // Without the test bpftrace would trace its own printing for ever.
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter /args->id == 110/ { printf(\"%d %s\\n\", args->id, comm); }"),
         peers: &[],
@@ -130,6 +141,7 @@ pub const ROWS: &[Row] = &[
         target: None,
         floor: Some("kprobe-empty"),
         ktap: Some("trace probe:__x64_sys_getppid { }"),
+        words: "",
         bpftrace: Some("kprobe:__x64_sys_getppid { }"),
         peers: &[perf("with_kprobe perf stat -a -e kprobes:bench -o /dev/null -- $B")],
     },
@@ -138,6 +150,7 @@ pub const ROWS: &[Row] = &[
         target: Some(320),
         floor: Some("kprobe-count"),
         ktap: Some("var n = 0 trace probe:__x64_sys_getppid { n += 1 } trace_end { print(n) }"),
+        words: "",
         bpftrace: Some("kprobe:__x64_sys_getppid { @ = count(); }"),
         peers: &[
             perf("with_kprobe perf stat -a -e kprobes:bench -o /dev/null -- $B"),
@@ -149,6 +162,7 @@ pub const ROWS: &[Row] = &[
         target: None,
         floor: None,
         ktap: Some("var t = {} trace probe:__x64_sys_getppid { t[execname] += 1 } trace_end { print_hist(t) }"),
+        words: "",
         bpftrace: Some("kprobe:__x64_sys_getppid { @[comm] = count(); }"),
         peers: &[],
     },
@@ -162,6 +176,7 @@ pub const ROWS: &[Row] = &[
              trace probe:__x64_sys_getppid%return { var s = since[tid] if (s) { t[log2(nsecs - s)] += 1 since[tid] = nil } }\n\
              trace_end { print_hist(t) }",
         ),
+        words: "",
         bpftrace: Some(
             "kprobe:__x64_sys_getppid { @s[tid] = nsecs; } kretprobe:__x64_sys_getppid /@s[tid]/ { @ = hist(nsecs - @s[tid]); delete(@s[tid]); }",
         ),

@@ -14,11 +14,20 @@ const CALLS: f64 = 5000.0;
 /// The columns.
 const TOOLS: &[&str] = &["floor", "ktap", "bpftrace", "perf", "ftrace"];
 
+/// What is measured once, and the most that it may be.
+const FIGURES: &[(&str, f64)] = &[
+    ("load to first event, guest instructions of the agent", 3e6),
+    ("60,000 printf events back to back, 4 MiB ring, lost", 0.0),
+    ("ktapvm.ko without debug information, bytes", 200.0 * 1024.0),
+];
+
 /// What the guest said.
 #[derive(Debug, Default)]
 pub struct Results {
     /// Row, tool, instructions of a call.
     figures: Vec<(String, String, f64)>,
+    /// Figures of the whole: name, value.
+    whole: Vec<(String, f64)>,
     /// What went wrong: row, tool, words.
     notes: Vec<(String, String, String)>,
 }
@@ -36,6 +45,11 @@ impl Results {
                         results.figures.push(figure);
                     }
                 }
+                ["FIGURE", name, value] => {
+                    if let Ok(value) = value.parse() {
+                        results.add(name, value);
+                    }
+                }
                 ["FAILED" | "NOTE", row, tool, rest @ ..] => {
                     results
                         .notes
@@ -46,6 +60,11 @@ impl Results {
             }
         }
         results
+    }
+
+    /// Adds a figure that is no row's.
+    pub fn add(&mut self, name: &str, value: f64) {
+        self.whole.push((name.to_owned(), value));
     }
 
     fn figure(&self, row: &str, tool: &str) -> Option<f64> {
@@ -64,7 +83,13 @@ impl Results {
         let missed = ROWS
             .iter()
             .filter(|row| row.target.is_some_and(|target| missed(target, row.name)));
-        let names: Vec<&str> = missed.map(|row| row.name).collect();
+        let mut names: Vec<&str> = missed.map(|row| row.name).collect();
+        for (name, most) in FIGURES {
+            let found = self.whole.iter().find(|(known, _)| known == name);
+            if found.is_none_or(|(_, value)| value > most) {
+                names.push(name);
+            }
+        }
         if names.is_empty() {
             Ok(())
         } else {
@@ -115,6 +140,15 @@ pub fn table(results: &Results, release: &str) -> String {
             let _ = write!(text, " {shown:>8} |");
         }
         text.push('\n');
+    }
+    for (name, value) in &results.whole {
+        let target = FIGURES.iter().find(|(known, _)| known == name);
+        let verdict = match target {
+            Some((_, most)) if value <= most => format!(", at most {most}: pass"),
+            Some((_, most)) => format!(", at most {most}: MISS"),
+            None => String::new(),
+        };
+        let _ = write!(text, "\n{name}: {value}{verdict}");
     }
     for (row, tool, words) in &results.notes {
         let _ = write!(text, "\n{row}, {tool}: {words}");
