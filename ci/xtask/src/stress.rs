@@ -25,7 +25,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Writes requests down for the fuzzer: those of a session over the serial line, where an agent runs all the time.
 const RECORD: &str = "for p in /proc/[0-9]*; do grep -q serve $p/cmdline 2>/dev/null && \
-     case $(readlink $p/exe) in *ktap-agent*) exec timeout 60 ktap_fuzz record ${p#/proc/} /run/ktap-requests ;; esac; done";
+     case $(readlink $p/exe) in *ktap-agent*) exec timeout 60 ktap_fuzz record ${p#/proc/} /root/requests ;; esac; done";
 
 /// A session that makes every kind of request, with an attachment of every kind.
 const RECORDED: &str = "var t = {} var n = 0 var s = {}\n\

@@ -253,7 +253,7 @@ pub const PHASES: &[Phase] = &[
         at_a_time: 0,
         session: 0,
         codes: FINE,
-        beside: Beside::Only("ktap_fuzz run /run/ktap-requests"),
+        beside: Beside::Only("ktap_fuzz run /root/requests"),
     },
 ];
 
