@@ -55,8 +55,8 @@ const COUNT_ALL: &str = "var t = {} trace *:* { t[cpu] += 1 } trace_end { print_
 
 const MANY: &[(&str, &str)] = &[
     ("var t = {} trace sched:* { t[execname] += 1 }", ""),
-    ("var n = 0 trace probe:vfs_* { n += 1 }", ""),
-    ("var t = {} trace probe:tcp_*%return { t[tid] += 1 }", ""),
+    ("var n = 0 trace probe:vfs_[rw]* { n += 1 }", ""),
+    ("var t = {} trace probe:tcp_send*%return { t[tid] += 1 }", ""),
     (
         "var t = {} trace \"ftrace:function /ip == vfs_*/\" function (e) { t[ipof(e.ip)] += 1 }",
         "",
