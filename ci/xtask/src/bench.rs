@@ -82,20 +82,21 @@ fn add_ktap(cache: &Cache, board: Board, image: &mut Image) -> Result<usize, Xta
 
 /// Writes the guest's shell commands: one for each row and tool.
 fn plan(subject: Subject) -> String {
-    let mut plan = String::new();
-    let mut measure = |row: &str, tool: &str, command: &str| {
-        let _ = writeln!(plan, "measure '{row}' {tool} {command}");
-    };
-    measure("untraced", "none", "$B");
     let mut scripts = String::new();
+    let mut plan = "measure untraced none $LOOP\nmeasure 'untraced, paced' none $PACED\n".to_owned();
     for (index, row) in ROWS.iter().enumerate() {
+        // What the commands run.
+        let _ = writeln!(plan, "B={}", if row.paced { "$PACED" } else { "$LOOP" });
+        let mut measure = |tool: &str, command: &str| {
+            let _ = writeln!(plan, "measure '{}' {tool} {command}", row.name);
+        };
         if let (Some(script), Subject::Kmod) = (row.ktap, subject) {
             let _ = writeln!(scripts, "cat >/tmp/{index}.kp <<'KTAP'\n{script}\nKTAP");
-            measure(row.name, "ktap", &format!("ktap {} /tmp/{index}.kp", row.words));
+            measure("ktap", &format!("ktap {} /tmp/{index}.kp", row.words));
         }
         peers(row, &mut measure);
     }
-    measure("untraced", "again", "$B");
+    plan.push_str("B=$LOOP\nmeasure untraced again $B\n");
     if subject == Subject::Kmod {
         format!("{scripts}insmod /bench/ktapvm.ko\n{plan}first\nburst\n")
     } else {
@@ -103,14 +104,14 @@ fn plan(subject: Subject) -> String {
     }
 }
 
-fn peers(row: &Row, measure: &mut impl FnMut(&str, &str, &str)) {
+fn peers(row: &Row, measure: &mut impl FnMut(&str, &str)) {
     if let Some(work) = row.floor {
-        measure(row.name, "floor", &format!("floor {work}"));
+        measure("floor", &format!("floor {work}"));
     }
     if let Some(program) = row.bpftrace {
-        measure(row.name, "bpftrace", &format!("bpftrace -q -e '{program}' -c \"$B\""));
+        measure("bpftrace", &format!("bpftrace -q -e '{program}' -c \"$B\""));
     }
     for peer in row.peers {
-        measure(row.name, peer.tool, peer.command);
+        measure(peer.tool, peer.command);
     }
 }

@@ -18,6 +18,8 @@ pub struct Row {
     pub target: Option<u32>,
     /// The work of the C module that does the same by hand.
     pub floor: Option<&'static str>,
+    /// Whether the program rests between bursts of calls, so that reading what they leave is not measured with making it.
+    pub paced: bool,
     /// ktap's script.
     pub ktap: Option<&'static str>,
     /// More words for ktap-host push.
@@ -45,6 +47,7 @@ pub const ROWS: &[Row] = &[
         name: "empty tracepoint",
         target: Some(130),
         floor: Some("empty"),
+        paced: false,
         ktap: Some("trace raw_syscalls:sys_enter { }"),
         words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { }"),
@@ -54,6 +57,7 @@ pub const ROWS: &[Row] = &[
         name: "count",
         target: Some(220),
         floor: Some("count"),
+        paced: false,
         ktap: Some("var n = 0 trace raw_syscalls:sys_enter { n += 1 } trace_end { print(n) }"),
         words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { @ = count(); }"),
@@ -63,6 +67,7 @@ pub const ROWS: &[Row] = &[
         name: "count per execname",
         target: Some(480),
         floor: Some("by-name"),
+        paced: false,
         ktap: Some("var t = {} trace raw_syscalls:sys_enter { t[execname] += 1 } trace_end { print_hist(t) }"),
         words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { @[comm] = count(); }"),
@@ -72,6 +77,7 @@ pub const ROWS: &[Row] = &[
         name: "log2 histogram of an argument",
         target: Some(380),
         floor: Some("histogram"),
+        paced: false,
         ktap: Some("var t = {} trace raw_syscalls:sys_enter { t[log2(arg0)] += 1 } trace_end { print_hist(t) }"),
         words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter { @ = hist(args->id); }"),
@@ -81,6 +87,7 @@ pub const ROWS: &[Row] = &[
         name: "filter that rejects",
         target: Some(180),
         floor: Some("filter"),
+        paced: false,
         ktap: Some("var n = 0 trace raw_syscalls:sys_enter /common_pid == 99999/ { n += 1 }"),
         words: "",
         bpftrace: Some("tracepoint:raw_syscalls:sys_enter /pid == 99999/ { @ = count(); }"),
@@ -93,6 +100,7 @@ pub const ROWS: &[Row] = &[
         name: "predicate in the handler",
         target: None,
         floor: Some("filter"),
+        paced: false,
         ktap: Some("var n = 0 trace raw_syscalls:sys_enter { if (pid == 99999) { n += 1 } }"),
         words: "",
         bpftrace: None,
@@ -102,6 +110,7 @@ pub const ROWS: &[Row] = &[
         name: "enter/exit latency",
         target: Some(900),
         floor: Some("latency"),
+        paced: false,
         ktap: Some(
             "var since = {} var t = {}\n\
              trace raw_syscalls:sys_enter { since[tid] = nsecs }\n\
@@ -118,6 +127,7 @@ pub const ROWS: &[Row] = &[
         name: "record of the event",
         target: Some(320),
         floor: Some("record"),
+        paced: true,
         ktap: Some("trace raw_syscalls:sys_enter { print(argstr) }"),
         words: "--ring-pages 1024",
         bpftrace: None,
@@ -130,6 +140,7 @@ pub const ROWS: &[Row] = &[
         name: "printf",
         target: Some(320),
         floor: Some("record"),
+        paced: true,
         ktap: Some("trace raw_syscalls:sys_enter { printf(\"%d %s\\n\", arg0, execname) }"),
         words: "--ring-pages 1024",
         // Without the test bpftrace would trace its own printing for ever.
@@ -140,6 +151,7 @@ pub const ROWS: &[Row] = &[
         name: "kprobe empty",
         target: None,
         floor: Some("kprobe-empty"),
+        paced: false,
         ktap: Some("trace probe:__x64_sys_getppid { }"),
         words: "",
         bpftrace: Some("kprobe:__x64_sys_getppid { }"),
@@ -149,6 +161,7 @@ pub const ROWS: &[Row] = &[
         name: "kprobe count",
         target: Some(320),
         floor: Some("kprobe-count"),
+        paced: false,
         ktap: Some("var n = 0 trace probe:__x64_sys_getppid { n += 1 } trace_end { print(n) }"),
         words: "",
         bpftrace: Some("kprobe:__x64_sys_getppid { @ = count(); }"),
@@ -161,6 +174,7 @@ pub const ROWS: &[Row] = &[
         name: "kprobe count per execname",
         target: None,
         floor: None,
+        paced: false,
         ktap: Some("var t = {} trace probe:__x64_sys_getppid { t[execname] += 1 } trace_end { print_hist(t) }"),
         words: "",
         bpftrace: Some("kprobe:__x64_sys_getppid { @[comm] = count(); }"),
@@ -170,6 +184,7 @@ pub const ROWS: &[Row] = &[
         name: "kretprobe latency and histogram",
         target: Some(1200),
         floor: Some("kretprobe"),
+        paced: false,
         ktap: Some(
             "var since = {} var t = {}\n\
              trace probe:__x64_sys_getppid { since[tid] = nsecs }\n\
