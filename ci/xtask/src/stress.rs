@@ -17,8 +17,8 @@ use crate::{build, initramfs, keys, terminal};
 /// The board when none is named.
 pub const BOARD: &str = "x86-stress";
 
-/// How much longer than it asks for a session may take: the board is loaded, and emulated.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How much longer than it asks for a session may take: the board is loaded and emulated, and attaching to every tracepoint then takes half a minute.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// How long the board may take to say how it is.
 const LOOK_LIMIT: Duration = Duration::from_secs(60);
@@ -125,8 +125,10 @@ impl Stress<'_> {
         }
         let mut running: Vec<(usize, Child, Instant)> = Vec::new();
         let mut next = 0;
-        while began.elapsed() < time || !running.is_empty() {
-            if running.len() < phase.at_a_time && began.elapsed() < time {
+        while began.elapsed() < time || next < phase.scripts.len() || !running.is_empty() {
+            // Each script has its turn, however long that takes.
+            let more = began.elapsed() < time || next < phase.scripts.len();
+            if running.len() < phase.at_a_time && more {
                 let script = next % phase.scripts.len();
                 running.push((script, self.push(phase, script)?, Instant::now()));
                 next += 1;
