@@ -35,6 +35,7 @@ mod pattern;
 mod programs;
 mod run_case;
 mod setup;
+mod size;
 mod step;
 mod stress;
 mod stress_phases;
@@ -62,6 +63,7 @@ cargo xtask TASK
   bench peers         the other tools alone
   cases BOARD ENGINE [NAME]
                       the same on one board with one engine, user or kmod
+  size                bytes of agents, modules and ktap-host
   stress [--minutes N [BOARD]]
                       the kernel module on a loaded board, ten minutes or N: everything attached, agents killed, memory
                       exhausted, the device under random requests
@@ -102,6 +104,7 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["kmod"] => step::run(&Cache::open()?, kmod::STEPS),
         ["bench", "kmod"] => bench::run(&Cache::open()?, bench::Subject::Kmod),
         ["bench", "peers"] => bench::run(&Cache::open()?, bench::Subject::Peers),
+        ["size"] => size::run(&Cache::open()?),
         ["stress"] => stress::run(&Cache::open()?, stress::BOARD, 10),
         ["stress", "--minutes", minutes] => stress::run(&Cache::open()?, stress::BOARD, number(minutes)?),
         ["stress", "--minutes", minutes, board] => stress::run(&Cache::open()?, board, number(minutes)?),
