@@ -12,7 +12,7 @@ use crate::error::XtaskError;
 use crate::guest::{self, Guest};
 use crate::run_case::{self, Ending, Way};
 use crate::test::Tally;
-use crate::{cases, initramfs, keys, terminal};
+use crate::{cases, initramfs, keys, kmod_boards, terminal};
 
 /// Takes the module out and prints whatever of it is still there.
 const UNLOAD: &str = r#"
@@ -97,6 +97,9 @@ fn run_on(cache: &Cache, board: Board, engine: &str, wanted: impl Fn(&Case) -> b
     }
     keys::keys_of(cache, &board)?;
     initramfs::image(cache, &board)?;
+    if engine == "kmod" && !module(cache, &board, &mut tally) {
+        return Ok(tally);
+    }
     let guest = Guest::of(cache, board);
     guest.up()?;
     // What the kernel said before the first case, while booting, is looked at with the first case.
@@ -119,6 +122,19 @@ fn run_on(cache: &Cache, board: Board, engine: &str, wanted: impl Fn(&Case) -> b
     }
     guest.down()?;
     Ok(tally)
+}
+
+/// Builds the module for the board; a build that warns is a failure, as it is of every case that would need it.
+fn module(cache: &Cache, board: &Board, tally: &mut Tally) -> bool {
+    let built = kmod_boards::build(cache, board);
+    let shown = if built.is_ok() { "ok" } else { "FAILED" };
+    terminal::result(&format!("building the module ({} kmod) ... {shown}", board.kernel));
+    tally.passed += u32::from(built.is_ok());
+    tally.failed += u32::from(built.is_err());
+    if let Err(problem) = &built {
+        terminal::result(&format!("  {problem}"));
+    }
+    built.is_ok()
 }
 
 /// Takes the module out, and looks at what it leaves.

@@ -9,7 +9,7 @@ use crate::cache::Cache;
 use crate::command::capture;
 use crate::error::XtaskError;
 use crate::guest::Guest;
-use crate::{agent, build, kmod, terminal, toolchain};
+use crate::{agent, build, kmod, terminal};
 
 /// Bytes that a kernel module may have, without debug information.
 const MODULE_LIMIT: u64 = 200 * 1024;
@@ -18,20 +18,27 @@ const MODULE_LIMIT: u64 = 200 * 1024;
 pub fn run(cache: &Cache) -> Result<(), XtaskError> {
     build::run(cache)?;
     let mut fits = true;
-    for target in toolchain::TARGETS {
-        let name = format!("agent for {}", target.arch);
-        fits &= show(&name, &agent::path(cache, target.arch), Some(agent::SIZE_LIMIT))?;
+    let boards = Board::all(cache, board::BOARDS)?;
+    let mut arches: Vec<String> = boards.iter().map(|board| board.arch.clone()).collect();
+    arches.sort();
+    arches.dedup();
+    for arch in &arches {
+        let name = format!("agent for {arch}");
+        fits &= show(&name, &agent::path(cache, arch), Some(agent::SIZE_LIMIT))?;
     }
-    for board in Board::all(cache, board::BOARDS)? {
+    for board in boards {
         let name = format!("kernel module for {} ({})", board.name, board.kernel);
         let guest = Guest::of(cache, board);
         let built = capture(guest.ktap_host().args(["kmod", "build", "--board", &guest.board.name]))?;
         let path = String::from_utf8_lossy(&built).trim().to_owned();
         fits &= show(&name, path.as_ref(), Some(MODULE_LIMIT))?;
     }
-    for target in toolchain::TARGETS {
-        let name = format!("Rust object of the module for {}", target.arch);
-        show(&name, &kmod::path(cache, target.arch), None)?;
+    for arch in &arches {
+        show(
+            &format!("Rust object of the module for {arch}"),
+            &kmod::path(cache, arch),
+            None,
+        )?;
     }
     show("ktap-host", &build::ktap_host_path(cache), None)?;
     if fits { Ok(()) } else { Err(XtaskError::TestsFailed) }

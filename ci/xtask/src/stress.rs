@@ -12,7 +12,7 @@ use crate::command::run_for;
 use crate::error::XtaskError;
 use crate::guest::{self, Guest};
 use crate::stress_phases::{Beside, PHASES, Phase};
-use crate::{build, initramfs, keys, terminal};
+use crate::{build, initramfs, keys, kmod_boards, terminal};
 
 /// The board when none is named.
 pub const BOARD: &str = "x86-stress";
@@ -48,6 +48,7 @@ pub fn run(cache: &Cache, board: &str, minutes: u64) -> Result<(), XtaskError> {
     let board = Board::load(cache, board)?;
     keys::keys_of(cache, &board)?;
     initramfs::image(cache, &board)?;
+    kmod_boards::build(cache, &board)?;
     let mut stress = Stress {
         guest: Guest::of(cache, board),
         seconds: minutes * 60,
