@@ -5,8 +5,8 @@
 fn main() {
     println!("cargo::rerun-if-changed=no-unwind.ld");
     if std::env::var_os("CARGO_FEATURE_FREESTANDING").is_some() {
-        let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-        println!("cargo::rustc-link-arg-bins=-T{root}/no-unwind.ld");
+        // From the workspace's root, where cargo runs the linker: a build directory may serve several checkouts, and this is kept in it.
+        println!("cargo::rustc-link-arg-bins=-Ttarget-agent/no-unwind.ld");
         println!("cargo::rustc-link-arg-bins=--no-eh-frame-hdr");
     }
 }
