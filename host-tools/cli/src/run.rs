@@ -20,7 +20,7 @@ use crate::{blame, diagnose, losses};
 
 /// Bytes of records the host lets the board have under way.
 const CREDIT: u32 = 1 << 20;
-/// How long the board may take to end after it was told to.
+/// How long the board may say nothing after it was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long missing names may hold up the last records.
 const NAMES_TIMEOUT: Duration = Duration::from_secs(20);
@@ -45,7 +45,7 @@ pub struct Run<'a> {
 enum Phase {
     /// Probes are armed.
     Running,
-    /// Told to stop, since then.
+    /// Told to stop; the board was last heard of then.
     Stopping(Instant),
     /// It ended; the last records wait for names.
     Ended(Ending, Instant),
@@ -65,6 +65,9 @@ impl Run<'_> {
         let mut lost = LostCounters::default();
         loop {
             if let Some(message) = client.poll()? {
+                if let Phase::Stopping(heard) = &mut phase {
+                    *heard = Instant::now();
+                }
                 match message {
                     BoardMessage::Started { armed, .. } => {
                         self.started(&armed, began);
@@ -150,8 +153,8 @@ impl Run<'_> {
             self.stop(client, phase)?;
         }
         match phase {
-            Phase::Stopping(since) if since.elapsed() > STOP_TIMEOUT => {
-                Err(Failure::Session("the board did not end the session in time".into()))
+            Phase::Stopping(heard) if heard.elapsed() > STOP_TIMEOUT => {
+                Err(Failure::Session("the board was told to stop and has said nothing since".into()))
             }
             _ => Ok(()),
         }

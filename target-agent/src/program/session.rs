@@ -182,6 +182,8 @@ impl Session<'_> {
     fn detach(&mut self, wire: &mut Wire<'_>) -> Result<bool, Gone> {
         let mut wanted = true;
         while self.engine.disable() {
+            // A thousand probes take a slow board a while, and the host has only so much patience with silence.
+            wire.send(&BoardMessage::Pong);
             wire.step(&[], Some(0))?;
             while let Some(message) = wanted.then(|| wire.next_message()).flatten() {
                 wanted = match aside(wire, self.board, message)? {
