@@ -133,18 +133,18 @@ impl Run<'_> {
         armed_at: Option<Instant>,
         phase: &mut Phase,
     ) -> Result<(), Failure> {
-        match stops.count() {
-            0 => {}
-            1 if matches!(phase, Phase::Running) => {
-                self.ui.after_interrupt();
-                self.stop(client, phase)?;
-            }
-            1 => {}
-            2 => feed.mute(),
-            _ => {
-                client.send(&HostMessage::Abort)?;
-                return Err(Failure::Session("left before the board had ended the session".into()));
-            }
+        let stops = stops.count();
+        // Two may come at once.
+        if stops > 0 && matches!(phase, Phase::Running) {
+            self.ui.after_interrupt();
+            self.stop(client, phase)?;
+        }
+        if stops == 2 {
+            feed.mute();
+        }
+        if stops > 2 {
+            client.send(&HostMessage::Abort)?;
+            return Err(Failure::Session("left before the board had ended the session".into()));
         }
         // The time a user gives is for tracing; arming a thousand probes is not part of it.
         if let (Some(limit), Some(armed_at)) = (self.timeout, armed_at)
