@@ -1,5 +1,5 @@
 // Measures a getppid(2): the least and the middle of 11 batches of 5000 calls, as nanoseconds of a batch, into the file that its argument
-// names. In a guest whose clock counts instructions these are instructions. With a second argument it measures bursts of 20 calls with a rest
+// names. In a guest whose clock counts instructions these are instructions. With a second argument it measures bursts of 500 calls with a rest
 // between them, scaled to a batch: whoever reads what the calls leave behind does so in the rest.
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #define BATCHES 11
 #define CALLS 5000
 #define BURSTS 101
-#define BURST 20
+#define BURST 500
 
 static long now(void)
 {

@@ -24,8 +24,9 @@ pub enum Subject {
     Peers,
 }
 
-/// Runs the task.
-pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
+/// Runs the task; with a `name`, ktap alone in the rows whose names contain it, and nothing is written down or judged.
+pub fn run(cache: &Cache, subject: Subject, name: &str) -> Result<(), XtaskError> {
+    let whole = name.is_empty();
     let board = Board::load(cache, guest::BOARD)?;
     if subject == Subject::Kmod {
         build::run(cache)?;
@@ -36,12 +37,14 @@ pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
     let mut image = Image::new(cache)?;
     image.put("bench/getppid_cost", &bench_guest::program(cache, "getppid_cost")?)?;
     image.put("bench/floor.ko", &bench_guest::floor(cache, &kernel)?)?;
-    bench_guest::add_peers(cache, &mut image)?;
+    if whole {
+        bench_guest::add_peers(cache, &mut image)?;
+    }
     let module = match subject {
         Subject::Kmod => Some(add_ktap(cache, board, &mut image)?),
         Subject::Peers => None,
     };
-    image.bytes("bench/plan", plan(subject).as_bytes());
+    image.bytes("bench/plan", plan(subject, name).as_bytes());
     let initramfs = cache.path("bench/initramfs.cpio");
     image.write(&initramfs)?;
     let console = cache.path("bench/console.log");
@@ -56,7 +59,7 @@ pub fn run(cache: &Cache, subject: Subject) -> Result<(), XtaskError> {
     }
     let table = bench_table::table(&results, &kernel.release);
     terminal::result(&table);
-    if subject == Subject::Kmod {
+    if whole && subject == Subject::Kmod {
         cache::write_changed(
             &cache.checkout("docs/benchmarks.md"),
             bench_table::page(&results, &kernel.release).as_bytes(),
@@ -81,10 +84,10 @@ fn add_ktap(cache: &Cache, board: Board, image: &mut Image) -> Result<usize, Xta
 }
 
 /// Writes the guest's shell commands: one for each row and tool.
-fn plan(subject: Subject) -> String {
+fn plan(subject: Subject, name: &str) -> String {
     let mut scripts = String::new();
     let mut plan = "measure untraced none $LOOP\nmeasure 'untraced, paced' none $PACED\n".to_owned();
-    for (index, row) in ROWS.iter().enumerate() {
+    for (index, row) in ROWS.iter().enumerate().filter(|(_, row)| row.name.contains(name)) {
         // What the commands run.
         let _ = writeln!(plan, "B={}", if row.paced { "$PACED" } else { "$LOOP" });
         let mut measure = |tool: &str, command: &str| {
@@ -94,13 +97,15 @@ fn plan(subject: Subject) -> String {
             let _ = writeln!(scripts, "cat >/tmp/{index}.kp <<'KTAP'\n{script}\nKTAP");
             measure("ktap", &format!("ktap {} /tmp/{index}.kp", row.words));
         }
-        peers(row, &mut measure);
+        if name.is_empty() {
+            peers(row, &mut measure);
+        }
     }
     plan.push_str("B=$LOOP\nmeasure untraced again $B\n");
-    if subject == Subject::Kmod {
-        format!("{scripts}insmod /bench/ktapvm.ko\n{plan}first\nburst\n")
-    } else {
-        plan
+    match subject {
+        Subject::Kmod if name.is_empty() => format!("{scripts}insmod /bench/ktapvm.ko\n{plan}first\nburst\n"),
+        Subject::Kmod => format!("{scripts}insmod /bench/ktapvm.ko\n{plan}"),
+        Subject::Peers => plan,
     }
 }
 

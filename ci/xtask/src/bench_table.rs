@@ -165,7 +165,7 @@ pub fn page(results: &Results, release: &str) -> String {
          Written by `cargo xtask bench kmod`. The guest runs one CPU whose clock counts instructions (QEMU's `-icount`), so the figures are the\n\
          same on every machine. A row's figure is the least of 11 batches of 5000 getppid(2) calls, traced minus untraced; every tool traces all\n\
          processes. `floor` is a kernel module in C that does the row's work by hand; bpftrace and perf are Debian's.\n\
-         In the rows of records the calls come in bursts of 20, and what reads the records does so between them.\n\
+         In the rows of records the calls come in bursts of 500, and what reads the records does so between them.\n\
          Instructions are not time: they understate traps and cache misses, and rank tools that work alike.\n\n{}\n",
         table(results, release)
     )

@@ -59,7 +59,8 @@ cargo xtask TASK
                       comparison of the texts of all events of the board with its kernel's own
   test --matrix [NAME]
                       the cases whose names or files contain NAME on every QEMU board and kernel, with every engine
-  bench kmod          what an event costs in the kernel module, in guest instructions, beside other tools
+  bench kmod [NAME]   what an event costs in the kernel module, in guest instructions, beside other tools; or ktap alone in the rows
+                      whose names contain NAME
   bench peers         the other tools alone
   cases BOARD ENGINE [NAME]
                       the same on one board with one engine, user or kmod
@@ -102,8 +103,9 @@ fn run(arguments: &[String]) -> Result<(), XtaskError> {
         ["kernel", "debug"] => kernel_debug::build(&Cache::open()?),
         ["kernel", names @ ..] => kernel::show(&Cache::open()?, names),
         ["kmod"] => step::run(&Cache::open()?, kmod::STEPS),
-        ["bench", "kmod"] => bench::run(&Cache::open()?, bench::Subject::Kmod),
-        ["bench", "peers"] => bench::run(&Cache::open()?, bench::Subject::Peers),
+        ["bench", "kmod"] => bench::run(&Cache::open()?, bench::Subject::Kmod, ""),
+        ["bench", "kmod", name] => bench::run(&Cache::open()?, bench::Subject::Kmod, name),
+        ["bench", "peers"] => bench::run(&Cache::open()?, bench::Subject::Peers, ""),
         ["size"] => size::run(&Cache::open()?),
         ["stress"] => stress::run(&Cache::open()?, stress::BOARD, 10),
         ["stress", "--minutes", minutes] => stress::run(&Cache::open()?, stress::BOARD, number(minutes)?),
