@@ -104,6 +104,7 @@ fn plan(subject: Subject, name: &str) -> String {
     plan.push_str("B=$LOOP\nmeasure untraced again $B\n");
     match subject {
         Subject::Kmod if name.is_empty() => format!("{scripts}insmod /bench/ktapvm.ko\n{plan}first\nburst\n"),
+        Subject::Kmod if "load to first event".contains(name) => "insmod /bench/ktapvm.ko\nfirst\n".to_owned(),
         Subject::Kmod => format!("{scripts}insmod /bench/ktapvm.ko\n{plan}"),
         Subject::Peers => plan,
     }

@@ -1,6 +1,7 @@
 //! The kernel's events, and what can be known of a program's tracepoints before it runs.
 //!
-//! In: tracefs, probe sites. Out: [`Catalog`], warnings. Invariant: the list is read once per program.
+//! In: tracefs, probe sites. Out: [`Catalog`], warnings. Invariant: the list is read once per program, and only for globs: reading it costs the board
+//! more than all else that one probe needs.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -20,19 +21,29 @@ use crate::refusal::{refuse, refuse_errno};
 pub struct Catalog {
     /// The tracefs.
     pub tracefs: Tracefs,
-    /// All events.
+    /// All events; where no site has a glob, those that the sites name.
     pub events: Vec<EventName>,
 }
 
 impl Catalog {
-    /// Reads the list of events.
+    /// Finds the events that sites may be about.
     ///
     /// # Errors
     /// `NoTracefs`, or what reading it says.
-    pub fn read() -> Result<Catalog, Refusal> {
+    pub fn find(probes: &[Probe]) -> Result<Catalog, Refusal> {
         let failed = |errno| refuse_errno(Stage::Attach, RefusalCode::NoTracefs, errno, "tracefs");
         let tracefs = Tracefs::find().map_err(failed)?;
-        let events = events::all(&tracefs).map_err(failed)?;
+        if named(probes).any(|(system, event)| is_glob(system, event)) {
+            let events = events::all(&tracefs).map_err(failed)?;
+            return Ok(Catalog { tracefs, events });
+        }
+        let mut events: Vec<EventName> = Vec::new();
+        for (system, event) in named(probes) {
+            let name = EventName::of(system, event);
+            if !events.contains(&name) && events::exists(&tracefs, &name) {
+                events.push(name);
+            }
+        }
         Ok(Catalog { tracefs, events })
     }
 }
@@ -64,12 +75,18 @@ pub fn check(probes: &[Probe], code: &CodeRef<'_>, catalog: Option<&Catalog>) ->
     Ok(warnings)
 }
 
-/// Returns true if any site needs the list of events.
+/// Returns true if any site is about events of the kernel.
 pub fn needs_events(probes: &[Probe]) -> bool {
-    probes
-        .iter()
-        .flat_map(|probe| &probe.points)
-        .any(|point| matches!(point, ProbePoint::Tracepoint { .. }))
+    named(probes).next().is_some()
+}
+
+/// Returns the systems and events that sites name.
+fn named(probes: &[Probe]) -> impl Iterator<Item = (&str, &str)> {
+    let points = probes.iter().flat_map(|probe| &probe.points);
+    points.filter_map(|point| match point {
+        ProbePoint::Tracepoint { system, event, .. } => Some((system.as_str(), event.as_str())),
+        _ => None,
+    })
 }
 
 /// Returns true if either name is a glob.

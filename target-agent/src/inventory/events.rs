@@ -16,6 +16,9 @@ const MAX_LIST: usize = 4 << 20;
 /// Longest format file read, bytes.
 const MAX_FORMAT: usize = 256 << 10;
 
+/// The system of entries that only the tracer itself writes.
+const NOT_OFFERED: &str = "ftrace";
+
 /// An event's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventName {
@@ -45,13 +48,25 @@ pub fn all(tracefs: &Tracefs) -> Result<Vec<EventName>> {
     let names = list
         .lines()
         .filter_map(|line| line.split_once(':'))
-        .filter(|(system, _)| *system != "ftrace");
+        .filter(|(system, _)| *system != NOT_OFFERED);
     Ok(names
         .map(|(system, event)| EventName {
             system: system.to_string(),
             event: event.to_string(),
         })
         .collect())
+}
+
+/// Returns true if there is an event of that name.
+pub fn exists(tracefs: &Tracefs, name: &EventName) -> bool {
+    is_name(name) && name.system != NOT_OFFERED && tracefs.has(&format!("events/{}/{}/format", name.system, name.event))
+}
+
+/// Returns true if both parts can be names of directories.
+fn is_name(name: &EventName) -> bool {
+    [&name.system, &name.event]
+        .iter()
+        .all(|part| !part.is_empty() && !part.contains('/') && !part.starts_with('.'))
 }
 
 /// Returns the events of `all` that match both globs.
@@ -77,10 +92,7 @@ pub fn id(tracefs: &Tracefs, name: &EventName) -> Result<u32> {
 /// # Errors
 /// The kernel's errno; `EINVAL` for names that are none.
 pub fn format_text(tracefs: &Tracefs, name: &EventName) -> Result<Vec<u8>> {
-    if [&name.system, &name.event]
-        .iter()
-        .any(|part| part.contains('/') || part.starts_with('.'))
-    {
+    if !is_name(name) {
         return Err(Errno::EINVAL);
     }
     tracefs.read(&format!("events/{}/{}/format", name.system, name.event), MAX_FORMAT)

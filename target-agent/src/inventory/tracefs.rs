@@ -51,6 +51,11 @@ impl Tracefs {
         &self.root
     }
 
+    /// Returns true if one of its files can be read.
+    pub fn has(&self, name: &str) -> bool {
+        file::Fd::open(&format!("{}{name}", self.root), file::O_RDONLY).is_ok()
+    }
+
     /// Reads one of its files, at most `limit` bytes.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub(super) fn decode(
         return Err(refuse(Stage::Decode, RefusalCode::WrongKernel, 0, &board.uname.release));
     }
     let catalog = if catalog::needs_events(&image.probes) {
-        Some(Catalog::read()?)
+        Some(Catalog::find(&image.probes)?)
     } else {
         None
     };
