@@ -300,7 +300,7 @@ fn absurd_limits_are_refused_or_bounded() {
         call_depth: u32::MAX,
         scratch: u32::MAX,
     };
-    let image = image("print(1)");
+    let image = image("var t = {} t[1] = 2 print(t[1])");
     let mut session = Session::open();
     let output = session.request(Kind::Load as u32, &requests::load_with(&image, 0, 0, &huge));
     assert_eq!(reply(&output).0, Code::NoMemory as u32);

@@ -7,8 +7,10 @@
 //! frame: epoch, - | names | call records (2 words each) | registers (2 words each, plus a margin) | scratch | record buffer
 //! ```
 
+use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::code::CodeRef;
 use ktap_bytecode::limits::{Limits, MAX_ATTACHED, MAX_RECORD};
+use ktap_bytecode::op::Op;
 
 use crate::region::PAD;
 
@@ -75,7 +77,8 @@ pub(crate) struct Layout {
 impl Layout {
     /// Lays the parts out; the heap gets what the budget leaves.
     pub(crate) fn new(limits: &Limits, code: &CodeRef<'_>, frames: usize) -> Layout {
-        let budget = (limits.memory as usize) / 8;
+        // A program that keeps nothing from one event to the next is not given what it cannot use: a board has better uses for it.
+        let budget = if keeps(code) { limits.memory as usize / 8 } else { 0 };
         // One bucket for each 64 words of budget: a small string takes 8.
         let buckets = (budget / 64).next_power_of_two().clamp(64, 1 << 16);
         let globals = control::WORDS;
@@ -124,4 +127,13 @@ impl Layout {
     pub(crate) fn frame(&self, index: usize) -> usize {
         self.frames.wrapping_add(self.frame_words.wrapping_mul(index))
     }
+}
+
+/// True if the program can hold on to what an event makes: in a table, in a variable of all handlers, in one of the functions around a handler.
+fn keeps(code: &CodeRef<'_>) -> bool {
+    code.code.iter().any(|word| match word.op() {
+        Some(Op::GSet | Op::CellNew | Op::NewTable | Op::NewCounts) => true,
+        Some(Op::CallBuiltin) => word.c() == Builtin::TableNew as u8,
+        _ => false,
+    })
 }

@@ -4,7 +4,7 @@ mod common;
 use common::{Build, Fake, abc, ad, small, with_vm};
 use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::limits::Limits;
-use ktap_bytecode::op::Op;
+use ktap_bytecode::op::{Op, Word};
 use ktap_bytecode::trap::Trap;
 use ktap_vm::Outcome;
 
@@ -227,4 +227,26 @@ fn regions_that_do_not_fit() {
     assert_eq!(short, Some(ktap_vm::LoadError::RegionTooSmall(words)));
     assert!(ktap_vm::Vm::new(verified, &mut region, small(), usize::MAX).is_err());
     assert!(ktap_vm::Vm::new(verified, &mut region, small(), 1).is_ok());
+}
+
+#[test]
+fn only_what_keeps_gets_memory_to_keep_it() {
+    let size = |word: Word, memory: u32| {
+        let mut b = Build::new();
+        b.function(3, 0, false, &[], &[word, abc(Op::Return0, 0, 0, 0)]);
+        let code = b.image.code_ref();
+        ktap_vm::Vm::region_size(&Limits { memory, ..tiny() }, &code, 1)
+    };
+    let (little, much) = (4 << 20, 8 << 20);
+    let free = abc(Op::Move, 1, 0, 0);
+    assert_eq!(size(free, little), size(free, much));
+    for keeps in [
+        ad(Op::GSet, 0, 0),
+        abc(Op::CellNew, 1, 0, 0),
+        abc(Op::NewTable, 0, 0, 0),
+        abc(Op::NewCounts, 0, 0, 0),
+        abc(Op::CallBuiltin, 0, 0, Builtin::TableNew as u8),
+    ] {
+        assert!(size(keeps, much) > size(keeps, little), "{keeps:?}");
+    }
 }
