@@ -30,7 +30,8 @@ struct kp_event {
 	u8 level;			/* enum ktap_level */
 	u8 user_regs;			/* regs are of user space (uprobes) */
 	u32 cpu;
-	u32 pid;			/* TGID of current */
+	u32 pid, tid;			/* TGID and PID of current */
+	u32 reserved;
 };
 
 /* What Rust tells C to attach. Strings are NUL-terminated and live as long as the session. */
@@ -39,6 +40,8 @@ struct kph_attach {
 	u32 perf_type;
 	s32 syscall;
 	u32 needs_words;	/* fill kp_event.words of system calls */
+	u32 idle;		/* kp_event would do nothing: the event is only counted */
+	u32 reserved;
 	u64 offset, extra, config;
 	const char *name;
 	const void *filter;	/* not NULL: there is a filter, for information */

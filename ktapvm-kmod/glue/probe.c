@@ -100,6 +100,7 @@ int kph_attach(struct ktap_session *session, const struct kph_attach *what, void
 	probe->ops = ktap_kinds[what->kind];
 	probe->kind = what->kind;
 	probe->needs_words = what->needs_words;
+	probe->idle = what->idle;
 	probe->syscall = what->syscall;
 	error = probe->ops->attach(probe, what, matched, lacking);
 	if (error) {
@@ -319,6 +320,8 @@ static int ktap_follow_start(struct ktap_session *session)
 
 int kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const u32 *excluded, u32 excluded_count)
 {
+	u32 i;
+
 	if (session->enabled)
 		return -EBUSY;
 	session->only = only;
@@ -326,5 +329,8 @@ int kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const
 	session->narrow = only || cpu >= 0;
 	session->excluded_count = min_t(u32, excluded_count, KTAP_MAX_EXCLUDED);
 	memcpy(session->excluded, excluded, session->excluded_count * sizeof(*excluded));
+	session->excluded_mask = 0;
+	for (i = 0; i < session->excluded_count; i++)
+		session->excluded_mask |= 1UL << (session->excluded[i] % BITS_PER_LONG);
 	return only && follow && !session->follow ? ktap_follow_start(session) : 0;
 }

@@ -72,6 +72,7 @@ struct ktap_probe {
 	bool attached;			/* between attach and free */
 	bool out;			/* taken out, but its handler may still run */
 	bool needs_words;
+	bool idle;			/* the handler does nothing */
 	s32 syscall;
 };
 
@@ -122,6 +123,7 @@ struct ktap_session {
 	u32 only;			/* TGID, 0: all */
 	s32 cpu;			/* -1: all */
 	u32 excluded_count;
+	unsigned long excluded_mask;	/* bit n: one of them is n modulo the bits of a word */
 	u32 excluded[KTAP_MAX_EXCLUDED];
 	unsigned long *followed;	/* bit per TGID: `only` and its descendants */
 	u64 __percpu *events;
@@ -183,9 +185,10 @@ static __always_inline bool ktap_in_scope(const struct ktap_session *session, u3
 {
 	u32 i;
 
-	for (i = 0; i < session->excluded_count; i++)
-		if (session->excluded[i] == pid)
-			return false;
+	if (unlikely(session->excluded_mask >> (pid % BITS_PER_LONG) & 1))
+		for (i = 0; i < session->excluded_count; i++)
+			if (session->excluded[i] == pid)
+				return false;
 	return likely(!session->narrow) || ktap_scope_narrow(session, pid, cpu);
 }
 
@@ -202,6 +205,7 @@ static __always_inline bool ktap_enter_at(const struct ktap_session *session, st
 	preempt_disable_notrace();
 	cpu = raw_smp_processor_id();
 	pid = current->tgid;
+	event->tid = current->pid;
 	/* Once each: put together into one word they would cost more. */
 	WRITE_ONCE(event->cpu, cpu);
 	WRITE_ONCE(event->pid, pid);
@@ -235,6 +239,15 @@ static __always_inline void ktap_event_init(struct kp_event *event, struct ktap_
 	event->user_regs = 0;
 }
 
+/* What an event of an idle probe comes to: it need not even be made. */
+static __always_inline bool ktap_idle(const struct ktap_probe *probe)
+{
+	if (likely(!probe->idle))
+		return false;
+	this_cpu_inc(*probe->session->events);
+	return true;
+}
+
 /* The second half: runs the handler. Between ktap_enter and ktap_leave. */
 static __always_inline void ktap_run(struct ktap_probe *probe, struct kp_event *event)
 {
@@ -261,7 +274,7 @@ static __always_inline void ktap_fire(struct ktap_probe *probe, struct kp_event 
 {
 	if (!ktap_enter(probe->session, event))
 		return;
-	if (!ktap_nested(probe, event))
+	if (!ktap_idle(probe) && !ktap_nested(probe, event))
 		ktap_run(probe, event);
 	ktap_leave();
 }
@@ -271,7 +284,7 @@ static __always_inline void ktap_fire_trap(struct ktap_probe *probe, struct kp_e
 {
 	if (!ktap_enter_at(probe->session, event, ktap_level_behind_trap(regs)))
 		return;
-	if (!ktap_nested(probe, event))
+	if (!ktap_idle(probe) && !ktap_nested(probe, event))
 		ktap_run(probe, event);
 	ktap_leave();
 }

@@ -62,29 +62,38 @@ static __always_inline void ktap_words(struct kp_event *event, bool exit)
 	event->words_len = 7;
 }
 
-/* Apart from the search, so that a call nobody asks for costs no frame. Those of all calls come first, then the call's own. */
-static __always_inline void ktap_syscall_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *probe, struct ktap_probe *then,
-					     bool exit)
+/* Runs the handlers of an event, those of all calls first, then the call's own. */
+static __always_inline void ktap_syscall_each(struct pt_regs *regs, long number, struct ktap_probe *probe, struct ktap_probe *then,
+					      struct kp_event *event, bool exit)
 {
-	struct kp_event event KTAP_UNSET;
-
-	if (!ktap_enter(session, &event))
-		return;
-	ktap_event_init(&event, NULL);
-	event.regs = regs;
-	event.user_regs = 1;
-	event.words[0] = number;
+	ktap_event_init(event, NULL);
+	event->regs = regs;
+	event->user_regs = 1;
+	event->words[0] = number;
 	do {
-		event.probe = probe;
-		if (probe->needs_words && !event.words_len)
-			ktap_words(&event, exit);
-		ktap_run(probe, &event);
+		event->probe = probe;
+		if (probe->needs_words && !event->words_len)
+			ktap_words(event, exit);
+		if (!ktap_idle(probe))
+			ktap_run(probe, event);
 		probe = READ_ONCE(probe->next);
 		if (!probe) {
 			probe = then;
 			then = NULL;
 		}
 	} while (probe);
+}
+
+/* Apart from the search, so that a call nobody asks for costs no frame. */
+static __always_inline void ktap_syscall_run(struct ktap_session *session, struct pt_regs *regs, long number, struct ktap_probe *probe,
+					     struct ktap_probe *then, bool exit)
+{
+	struct kp_event event KTAP_UNSET;
+
+	if (!ktap_enter(session, &event))
+		return;
+	if (!probe->idle || then || READ_ONCE(probe->next) || !ktap_idle(probe))
+		ktap_syscall_each(regs, number, probe, then, &event, exit);
 	ktap_leave();
 }
 

@@ -167,8 +167,10 @@ static void ktap_raw_fire(void *data)
 
 	if (!ktap_enter(probe->session, &event))
 		return;
-	ktap_event_init(&event, probe);
-	ktap_run(probe, &event);
+	if (!ktap_idle(probe)) {
+		ktap_event_init(&event, probe);
+		ktap_run(probe, &event);
+	}
 	ktap_leave();
 }
 NOKPROBE_SYMBOL(ktap_raw_fire);

@@ -138,7 +138,7 @@ impl Case {
         case.arguments = "--timeout 1s".into();
         case.after = Some("ls /".into());
         // A script that prints every event asks the board for every format and for its symbols.
-        case.timeout = 3 * TIMEOUT;
+        case.timeout = 6 * TIMEOUT;
         case.expected.push(Expected::Never("error: ".into()));
         case
     }

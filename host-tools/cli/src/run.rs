@@ -153,9 +153,9 @@ impl Run<'_> {
             self.stop(client, phase)?;
         }
         match phase {
-            Phase::Stopping(heard) if heard.elapsed() > STOP_TIMEOUT => {
-                Err(Failure::Session("the board was told to stop and has said nothing since".into()))
-            }
+            Phase::Stopping(heard) if heard.elapsed() > STOP_TIMEOUT => Err(Failure::Session(
+                "the board was told to stop and has said nothing since".into(),
+            )),
             _ => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ use crate::border::{KphAttach, kph_attach, kph_register};
 use crate::buffer::RECORD_ROOM;
 use crate::event::Recipe;
 use crate::fetch::{self, Deref, Fetch, Fetches, MAX_DEREFS, MAX_FETCHES, Wrong};
-use crate::filter::{Depth, MAX_TESTS, Test};
+use crate::filter::{Depth, MAX_TESTS, Quick, Test};
 use crate::load::require;
 use crate::probe::{Probe, Way};
 use crate::request::{Input, Refused};
@@ -106,6 +106,8 @@ impl Session {
             perf_type: request.perf_type,
             syscall: request.syscall,
             needs_words: made.needs_words as u32,
+            idle: made.idle as u32,
+            reserved: 0,
             offset: request.offset,
             extra: match kind {
                 Kind::Tick | Kind::Profile => request.extra.max(LEAST_PERIOD),
@@ -199,19 +201,23 @@ impl Session {
                 text,
             },
         };
+        let program = self.program()?;
         let needs_record = uses.record || request.flags & NEEDS_RECORD != 0;
         let made = Made {
             name,
+            idle: program.vm.attached_is_idle(request.attached),
             needs_words: uses.words || words && needs_record,
             needs_buffers: needs_record && recipe.is_made() || uses.registers,
         };
-        let program = self.program()?;
         let mut probe = Probe::new(program, recipe, request.attached, self.probes());
-        if program.vm.attached_is_idle(request.attached) {
+        if made.idle {
             probe.way = Way::Idle;
+        } else if let Some(quick) = Quick::of(tests) {
+            (probe.way, probe.quick) = (Way::Sifted, quick);
         } else if !tests.is_empty() {
             probe.way = Way::Filtered;
         }
+        probe.count = program.vm.attached_count_of(request.attached);
         (probe.tests, probe.fields, probe.own, probe.name) = (tests, fields, own, event);
         // SAFETY: the block begins with room for a probe, aligned, and nobody uses it yet.
         unsafe { block.start().cast::<Probe>().write(probe) };
@@ -222,6 +228,7 @@ impl Session {
 /// What C is told about a probe that was made.
 struct Made {
     name: *const u8,
+    idle: bool,
     needs_words: bool,
     needs_buffers: bool,
 }

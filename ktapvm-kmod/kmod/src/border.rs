@@ -59,6 +59,10 @@ pub struct KpEvent {
     pub cpu: u32,
     /// TGID of the current task.
     pub pid: u32,
+    /// Its PID.
+    pub tid: u32,
+    /// Means nothing.
+    pub reserved: u32,
 }
 
 impl KpEvent {
@@ -84,6 +88,10 @@ pub struct KphAttach {
     pub syscall: i32,
     /// 1: [`KpEvent::words`] of system calls are wanted.
     pub needs_words: u32,
+    /// 1: the handler does nothing, so that an event is only to be counted.
+    pub idle: u32,
+    /// 0.
+    pub reserved: u32,
     /// By kind.
     pub offset: u64,
     /// By kind.

@@ -7,8 +7,9 @@ use ktap_bytecode::glob;
 use ktap_device::attach::{self, Special, TestKind};
 use ktap_vm::host::FieldValue;
 
+use crate::border::KpEvent;
 use crate::host::Occasion;
-use crate::source::{Source, Span};
+use crate::source::{Size, Source, Span};
 
 /// Most steps of a filter.
 pub(crate) const MAX_TESTS: usize = 1024;
@@ -108,6 +109,81 @@ impl Test {
             } => source,
             _ => Source::Nil,
         }
+    }
+}
+
+/// A filter that is one comparison of a number which is at hand: no record, no occasion has to be made for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quick {
+    of: Handy,
+    /// What passes lies from here ...
+    least: i64,
+    /// ... to here,
+    most: i64,
+    /// or, if false, does not.
+    inside: bool,
+}
+
+/// What is at hand at an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handy {
+    Tid,
+    Word { index: u8, size: Size, signed: bool },
+}
+
+impl Quick {
+    /// For a probe that has none.
+    pub(crate) const NONE: Quick = Quick {
+        of: Handy::Tid,
+        least: i64::MIN,
+        most: i64::MAX,
+        inside: true,
+    };
+
+    /// Takes checked tests; nothing if they are more than that.
+    pub(crate) fn of(tests: &[Test]) -> Option<Quick> {
+        let &[Test::Number { of, how, value }] = tests else {
+            return None;
+        };
+        let number = value as i64;
+        let (of, signed) = match of {
+            Operand::Tid => (Handy::Tid, true),
+            Operand::Source(Source::Word { index, size, signed }) => (Handy::Word { index, size, signed }, signed),
+            _ => return None,
+        };
+        let equality = matches!(how, Compare::Eq | Compare::Ne);
+        // Numbers without a sign are ordered here as those with one, which is the same for small ones alone.
+        let small = !matches!(of, Handy::Word { size: Size::Eight, .. }) && number >= 0;
+        if !(signed || equality || small) {
+            return None;
+        }
+        let (least, most) = match how {
+            Compare::Eq | Compare::Ne => (number, number),
+            Compare::Lt => (i64::MIN, number.checked_sub(1)?),
+            Compare::Le => (i64::MIN, number),
+            Compare::Gt => (number.checked_add(1)?, i64::MAX),
+            Compare::Ge => (number, i64::MAX),
+            Compare::Bits => return None,
+        };
+        Some(Quick {
+            of,
+            least,
+            most,
+            inside: how != Compare::Ne,
+        })
+    }
+
+    /// Whether the event passes.
+    #[inline(always)]
+    pub(crate) fn passes(&self, event: &KpEvent) -> bool {
+        let number = match self.of {
+            Handy::Tid => event.tid as i32 as i64,
+            Handy::Word { index, size, signed } => match event.words.get(index as usize) {
+                Some(word) if (index as u16) < event.words_len => size.cut(*word, signed),
+                _ => return false,
+            },
+        };
+        (self.least <= number && number <= self.most) == self.inside
     }
 }
 
@@ -215,5 +291,94 @@ fn with_text(occasion: &Occasion<'_>, of: Operand, test: impl FnOnce(&[u8]) -> b
             test(occasion.comm_now(&mut name))
         }
         Operand::Tid | Operand::Cpu => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An event whose only word is this.
+    fn event(word: u64) -> KpEvent {
+        // SAFETY: numbers, and pointers that may be null.
+        let mut event: KpEvent = unsafe { core::mem::zeroed() };
+        (event.words[0], event.words_len, event.tid) = (word, 1, word as u32);
+        event
+    }
+
+    #[test]
+    fn a_quick_filter_means_what_the_whole_one_does() {
+        const EDGES: [u64; 18] = [
+            0,
+            1,
+            2,
+            127,
+            128,
+            255,
+            256,
+            (1 << 31) - 1,
+            1 << 31,
+            (1 << 32) - 1,
+            1 << 32,
+            (1 << 63) - 1,
+            1 << 63,
+            (1 << 63) + 1,
+            u64::MAX,
+            u64::MAX - 1,
+            u64::MAX - 127,
+            u64::MAX - 128,
+        ];
+        let mut taken = 0;
+        for size in [Size::One, Size::Two, Size::Four, Size::Eight] {
+            for signed in [false, true] {
+                for how in [
+                    Compare::Eq,
+                    Compare::Ne,
+                    Compare::Lt,
+                    Compare::Le,
+                    Compare::Gt,
+                    Compare::Ge,
+                    Compare::Bits,
+                ] {
+                    for value in EDGES {
+                        let source = Source::Word { index: 0, size, signed };
+                        let test = Test::Number {
+                            of: Operand::Source(source),
+                            how,
+                            value,
+                        };
+                        let Some(quick) = Quick::of(&[test]) else { continue };
+                        taken += 1;
+                        for word in EDGES {
+                            let number = size.cut(word, signed);
+                            let whole = match signed {
+                                true => compare(how, number, value as i64),
+                                false => compare(how, number as u64, value),
+                            };
+                            assert_eq!(
+                                quick.passes(&event(word)),
+                                whole,
+                                "{size:?} {signed} {number} {how:?} {value}"
+                            );
+                        }
+                        // What the event has not passes no test.
+                        assert!(!quick.passes(&KpEvent {
+                            words_len: 0,
+                            ..event(value)
+                        }));
+                    }
+                }
+            }
+        }
+        assert!(taken > 500, "{taken} filters were quick");
+        let test = Test::Number {
+            of: Operand::Tid,
+            how: Compare::Ge,
+            value: 7,
+        };
+        let quick = Quick::of(&[test]).expect("a quick one");
+        assert!(quick.passes(&event(7)) && !quick.passes(&event(6)));
+        assert_eq!(Quick::of(&[test, Test::Not]), None);
+        assert_eq!(Quick::of(&[]), None);
     }
 }

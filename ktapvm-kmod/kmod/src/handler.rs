@@ -21,22 +21,51 @@ pub(crate) fn event(probe: &Probe, event: &KpEvent) -> c_int {
     if program.over.is() {
         return 1;
     }
-    if probe.way == Way::Idle {
+    match probe.way {
+        Way::Plain => handle(program, probe, event),
+        Way::Sifted => sifted(program, probe, event),
+        Way::Filtered => filtered(program, probe, event),
+        Way::Idle => 0,
+    }
+}
+
+/// What has no filter, or has passed one that is quick.
+#[inline(always)]
+fn handle(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
+    if let Some(count) = probe.count
+        && program.vm.run_count(count)
+    {
         return 0;
     }
     if event.frame() >= program.process_frame {
         program.count_skipped();
         return 0;
     }
-    if probe.way == Way::Filtered {
-        return filtered(program, probe, event);
-    }
     run(program, probe, event, &Occasion::event(program, probe, event))
 }
 
-/// The same behind a filter, apart: most probes have none, and are not to pay for its room on the stack.
+/// The same behind a quick filter. Apart, as the next: most probes have none, and are not to pay for its registers and room on the stack.
+#[inline(never)]
+fn sifted(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
+    if probe.quick.passes(event) {
+        passed(program, probe, event)
+    } else {
+        0
+    }
+}
+
+#[inline(never)]
+fn passed(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
+    handle(program, probe, event)
+}
+
+/// The same behind any filter.
 #[inline(never)]
 fn filtered(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
+    if event.frame() >= program.process_frame {
+        program.count_skipped();
+        return 0;
+    }
     let occasion = Occasion::event(program, probe, event);
     if !filter::passes(probe.tests, probe.recipe.fetches.text, &occasion) {
         if occasion.is_crowded() {

@@ -172,8 +172,11 @@ impl Host for Occasion<'_> {
 
     #[inline]
     fn tid(&self) -> u32 {
-        // SAFETY: see above.
-        unsafe { border::kph_tid() }
+        match self.event {
+            Some(event) => event.tid,
+            // SAFETY: see above.
+            None => unsafe { border::kph_tid() },
+        }
     }
 
     fn uid(&self) -> u32 {

@@ -4,8 +4,10 @@
 
 use core::cell::Cell;
 
+use ktap_vm::Count;
+
 use crate::event::Recipe;
-use crate::filter::Test;
+use crate::filter::{Quick, Test};
 use crate::session::Program;
 use crate::source::Source;
 
@@ -17,6 +19,8 @@ pub(crate) enum Way {
     Plain,
     /// The filter first.
     Filtered,
+    /// The filter first, which is a [`Quick`] one.
+    Sifted,
     /// Nothing: the handler is empty.
     Idle,
 }
@@ -31,6 +35,10 @@ pub(crate) struct Probe {
     pub(crate) attached: u16,
     /// What its events go through.
     pub(crate) way: Way,
+    /// The filter in short, where the way goes through it.
+    pub(crate) quick: Quick,
+    /// The handler in short, if it does nothing but count.
+    pub(crate) count: Option<Count>,
     /// Where the program's field references find their values.
     pub(crate) fields: &'static [Source],
     /// The event's own fields.
@@ -53,6 +61,8 @@ impl Probe {
             tests: &[],
             attached,
             way: Way::Plain,
+            quick: Quick::NONE,
+            count: None,
             fields: &[],
             own: &[],
             name: &[],

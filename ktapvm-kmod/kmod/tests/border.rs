@@ -114,9 +114,9 @@ macro_rules! layout {
 fn the_same_layouts() {
     let mut expected: Vec<(String, usize)> = Vec::new();
     layout!(expected, "struct kp_event", KpEvent:
-        probe, regs, record, words, ip, caller, record_len, words_len, level, user_regs, cpu, pid);
+        probe, regs, record, words, ip, caller, record_len, words_len, level, user_regs, cpu, pid, tid, reserved);
     layout!(expected, "struct kph_attach", KphAttach:
-        kind, perf_type, syscall, needs_words, offset, extra, config, name, filter);
+        kind, perf_type, syscall, needs_words, idle, reserved, offset, extra, config, name, filter);
     expected.push(("KTAP_LEVELS".into(), LEVELS as usize));
     expected.push(("KTAP_SOFTIRQ".into(), ktap_kmod::border::SOFTIRQ as usize));
     expected.push(("KTAP_HARDIRQ".into(), ktap_kmod::border::HARDIRQ as usize));

@@ -20,6 +20,13 @@ const LIGHT: u64 = 1 << 29;
 
 const _: () = assert!(MAX_FUNCTIONS <= 1 << 12);
 
+/// What a handler comes to that does nothing but add to a global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    global: u16,
+    by: u8,
+}
+
 /// One attachment.
 #[derive(Clone, Copy)]
 pub(crate) struct Attachment {
@@ -86,6 +93,25 @@ impl Vm<'_> {
     /// True if the handler of an attachment does nothing at all.
     pub fn attached_is_idle(&self, attached: u16) -> bool {
         self.attachment(attached).is_idle()
+    }
+
+    /// Returns what the handler of an attachment comes to, if all that it does is to count.
+    pub fn attached_count_of(&self, attached: u16) -> Option<Count> {
+        let attachment = self.attachment(attached);
+        let function = self.code.functions.get(attachment.function())?;
+        let mut words = self.code.code.iter().skip(function.start as usize);
+        let (first, second) = (words.next()?, words.next()?);
+        let counts = !attachment.is_idle() && first.op() == Some(Op::GInc) && second.op() == Some(Op::Return0);
+        counts.then(|| Count {
+            global: first.d(),
+            by: first.a(),
+        })
+    }
+
+    /// Counts, in place of a handler that does nothing else; false if the handler has to do it.
+    #[inline(always)]
+    pub fn run_count(&self, count: Count) -> bool {
+        self.add_steady(count.global, count.by as i64)
     }
 
     /// Adds an attachment; nothing if there are too many. Under the heap lock.

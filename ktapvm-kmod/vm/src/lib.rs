@@ -39,4 +39,5 @@ mod verified;
 mod vm;
 mod window;
 
+pub use attachment::Count;
 pub use vm::{Counters, LoadError, Outcome, Vm};

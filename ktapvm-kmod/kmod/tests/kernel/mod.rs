@@ -170,6 +170,8 @@ pub fn event() -> KpEvent {
         user_regs: 0,
         cpu: 0,
         pid: 41,
+        tid: 42,
+        reserved: 0,
     }
 }
 

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use ktap_bytecode::code::CodeRef;
 use ktap_bytecode::limits::Limits;
+use ktap_bytecode::op::{Op, Word};
 use proptest::prelude::*;
 
 use super::*;
@@ -23,7 +24,8 @@ fn on_a_heap(test: impl FnOnce(&Objects<'_>)) {
     };
     let code = CodeRef {
         functions: &[],
-        code: &[],
+        // What makes a table is given memory for it.
+        code: &[Word::abc(Op::NewTable, 0, 0, 0)],
         consts: &[],
         bytes: &[],
         captures: &[],

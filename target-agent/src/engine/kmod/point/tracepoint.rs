@@ -129,6 +129,9 @@ mod tests {
         as_words(&mut format);
         let place = |name: &str| format.field(name.as_bytes()).map(|field| field.offset);
         assert_eq!((place("id"), place("args")), (Some(8), Some(16)));
-        assert_eq!((place("common_pid"), place("common_preempt_lazy_count")), (Some(4), None));
+        assert_eq!(
+            (place("common_pid"), place("common_preempt_lazy_count")),
+            (Some(4), None)
+        );
     }
 }
