@@ -60,6 +60,7 @@ define_traps! {
     29 AggregateType "use '<<<' on non-number";
     30 Unsafe "this needs --unsafe";
     31 LockTimeout "a table is busy in a context that cannot wait";
+    32 NotInjectable "the kernel lets nobody set what this function returns: it is not on the list for error injection; `%return` may still set it";
 }
 
 /// A trap and where it happened.

@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,21 +57,18 @@ static void stop(int signal)
 	over = 1;
 }
 
-static void note(pid_t pid, FILE *out, uint64_t command, uint64_t argument)
+static void note(int memory, FILE *out, uint64_t command, uint64_t argument)
 {
 	struct request request;
-	struct iovec here = { &request, sizeof(request) }, there = { (void *)(uintptr_t)argument, sizeof(request) };
 	uint32_t head[3];
 	uint8_t *bytes;
 
-	if (((command >> 8) & 0xff) != 'K' || process_vm_readv(pid, &here, 1, &there, 1, 0) != sizeof(request))
+	if (((command >> 8) & 0xff) != 'K' || pread(memory, &request, sizeof(request), argument) != sizeof(request))
 		return;
 	if (request.input_len > MOST_INPUT)
 		return;
 	bytes = calloc(1, request.input_len + 1);
-	here = (struct iovec){ bytes, request.input_len };
-	there = (struct iovec){ (void *)(uintptr_t)request.input, request.input_len };
-	if (!request.input_len || process_vm_readv(pid, &here, 1, &there, 1, 0) == request.input_len) {
+	if (!request.input_len || pread(memory, bytes, request.input_len, request.input) == request.input_len) {
 		head[0] = command & 0xff;
 		head[1] = request.input_len;
 		head[2] = request.output_len;
@@ -88,12 +84,19 @@ static int record(pid_t pid, const char *file)
 	struct __ptrace_syscall_info info;
 	FILE *out = fopen(file, "w");
 	struct sigaction action = { .sa_handler = stop };
-	int status;
+	char place[32];
+	int status, memory;
 
+	snprintf(place, sizeof(place), "/proc/%d/mem", pid);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	if (!out || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD) || ptrace(PTRACE_INTERRUPT, pid, 0, 0)) {
 		perror("record");
+		return 1;
+	}
+	memory = open(place, O_RDONLY);
+	if (memory < 0) {
+		perror(place);
 		return 1;
 	}
 	while (!over && waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
@@ -103,12 +106,13 @@ static int record(pid_t pid, const char *file)
 			signal = 0;
 			if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY &&
 			    info.entry.nr == SYS_ioctl)
-				note(pid, out, info.entry.args[1], info.entry.args[2]);
+				note(memory, out, info.entry.args[1], info.entry.args[2]);
 		} else if (status >> 16) {
 			signal = 0;
 		}
 		ptrace(PTRACE_SYSCALL, pid, 0, signal);
 	}
+	close(memory);
 	return fclose(out) != 0;
 }
 

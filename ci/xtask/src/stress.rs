@@ -25,7 +25,7 @@ const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Writes requests down for the fuzzer: those of a session over the serial line, where an agent runs all the time.
 const RECORD: &str = "for p in /proc/[0-9]*; do grep -q serve $p/cmdline 2>/dev/null && \
-     case $(readlink $p/exe) in *ktap-agent*) exec timeout 60 ktap_fuzz record ${p#/proc/} /root/requests ;; esac; done";
+     case $(readlink $p/exe) in *ktap-agent*) exec timeout 240 ktap_fuzz record ${p#/proc/} /root/requests ;; esac; done";
 
 /// A session that makes every kind of request, with an attachment of every kind.
 const RECORDED: &str = "var t = {} var n = 0 var s = {}\n\
@@ -160,7 +160,8 @@ impl Stress<'_> {
     /// Records what an agent asks of the device, then runs a command on the board for the time of the phase.
     fn command(&self, command: &str, time: Duration, done: &mut Done) -> Result<(), XtaskError> {
         let mut recorder = self.start(RECORD)?;
-        std::thread::sleep(Duration::from_secs(1));
+        // It makes its file when it has the agent.
+        self.guest.run("until [ -e /root/requests ]; do sleep 0.1; done", LOOK_LIMIT)?;
         let mut push = self.guest.ktap_host();
         push.args([
             "push",

@@ -31,6 +31,7 @@ pub(crate) struct Occasion<'a> {
     paper: Paper<'a>,
 }
 
+const EPERM: i32 = 1;
 const EOPNOTSUPP: i32 = 95;
 
 impl<'a> Occasion<'a> {
@@ -255,6 +256,7 @@ impl Host for Occasion<'_> {
         // SAFETY: the event lives.
         match unsafe { border::kph_set_retval(event, value as u64) } {
             0 => Ok(()),
+            error if error == -EPERM => Err(Trap::NotInjectable),
             _ => Err(Trap::Unsupported),
         }
     }

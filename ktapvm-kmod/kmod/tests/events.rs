@@ -232,6 +232,11 @@ fn writes_only_when_allowed() {
     let session = armed(script, UNSAFE, &probe);
     assert_eq!(session.fire(0, &event()), 0);
     assert_eq!(world(|world| world.retval), Some(-12i64 as u64));
+    drop(session);
+    let mut session = armed(script, UNSAFE, &probe);
+    world(|world| world.fixed_returns = true);
+    assert_eq!(session.fire(0, &event()), 1);
+    assert_eq!(stats(&mut session).0.end.trap, Trap::NotInjectable as u32);
 }
 
 fn deref(offset: i64, user: u32) -> Deref {

@@ -59,7 +59,7 @@ pub trait Host {
     /// Overrides the return value.
     ///
     /// # Errors
-    /// `Unsafe` or `Unsupported`.
+    /// `Unsafe`, `NotInjectable` or `Unsupported`.
     fn set_retval(&self, value: i64) -> Result<(), Trap>;
 
     /// Takes the stack at the probe site, innermost first, without frames of our own; returns how many were written.

@@ -54,6 +54,8 @@ pub struct World {
     pub user: BTreeMap<u64, Vec<u8>>,
     pub kernel: BTreeMap<u64, Vec<u8>>,
     pub retval: Option<u64>,
+    /// No function is on the list for error injection.
+    pub fixed_returns: bool,
     pub irqs_off: i32,
     pub pauses: u32,
     /// An event that fires in the middle of the next read of memory.
@@ -432,8 +434,13 @@ extern "C" fn kph_regs_text(_: *const c_void, out: *mut u8, room: usize) -> usiz
 
 #[unsafe(no_mangle)]
 extern "C" fn kph_set_retval(_: *const KpEvent, value: u64) -> c_int {
-    world(|world| world.retval = Some(value));
-    0
+    world(|world| {
+        if world.fixed_returns {
+            return -1;
+        }
+        world.retval = Some(value);
+        0
+    })
 }
 
 #[unsafe(no_mangle)]
