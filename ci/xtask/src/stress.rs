@@ -161,7 +161,8 @@ impl Stress<'_> {
     fn command(&self, command: &str, time: Duration, done: &mut Done) -> Result<(), XtaskError> {
         let mut recorder = self.start(RECORD)?;
         // It makes its file when it has the agent.
-        self.guest.run("until [ -e /root/requests ]; do sleep 0.1; done", LOOK_LIMIT)?;
+        self.guest
+            .run("until [ -e /root/requests ]; do sleep 0.1; done", LOOK_LIMIT)?;
         let mut push = self.guest.ktap_host();
         push.args([
             "push",

@@ -247,6 +247,43 @@ pub enum ExpressionKind {
     Error,
 }
 
+impl ExpressionKind {
+    /// Calls `each` with every expression right below this one, in the order of the text. What a function consists of is not below it.
+    pub fn parts(&self, each: &mut dyn FnMut(&Expression)) {
+        match self {
+            Self::Table(items) => {
+                for item in items {
+                    match item {
+                        TableItem::Positional(value) | TableItem::Named(_, value) => each(value),
+                        TableItem::Keyed(key, value) => {
+                            each(key);
+                            each(value);
+                        }
+                    }
+                }
+            }
+            Self::Index(left, right) | Self::Binary(_, left, right) => {
+                each(left);
+                each(right);
+            }
+            Self::Call(one, more) | Self::MethodCall(one, _, more) => {
+                each(one);
+                more.iter().for_each(each);
+            }
+            Self::Member(one, _) | Self::Unary(_, one) | Self::Paren(one) => each(one),
+            Self::Nil
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Str(_)
+            | Self::Vararg
+            | Self::Name(_)
+            | Self::KernelSymbol(_)
+            | Self::Function(_)
+            | Self::Error => {}
+        }
+    }
+}
+
 /// An entry of a table constructor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableItem {

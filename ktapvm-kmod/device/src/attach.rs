@@ -11,89 +11,51 @@
 
 use crate::request::{Reply, Section};
 
-/// A way to attach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Kind {
-    /// The tracepoint `name` itself: no record, cheapest.
-    RawTracepoint = 0,
-    /// The trace event with perf id `config`, with the kernel's own record; `name` is its `system:event`, if known.
-    Tracepoint = 1,
-    /// System calls' entry: number `syscall`, or all.
-    SyscallEnter = 2,
-    /// System calls' exit, likewise.
-    SyscallExit = 3,
-    /// `name`, or `module:name`, at byte `offset`; without a name, the address `offset`.
-    Kprobe = 4,
-    /// Return of `name`; `extra` is how many may be inside at a time, 0 for the kernel's default.
-    Kretprobe = 5,
-    /// Entry of every function that the ftrace glob `name` matches.
-    Function = 6,
-    /// A timer on one CPU, every `extra` nanoseconds; its handler runs in process context.
-    Tick = 7,
-    /// A sample on every CPU, every `extra` nanoseconds of CPU time, in interrupt context.
-    Profile = 8,
-    /// A perf event: type `perf_type`, number `config`, a sample every `extra` events, on every CPU.
-    PerfEvent = 9,
-    /// A hardware breakpoint at address `offset`: `extra` is `len | access << 8` (access: bit 0 read, 1 write, 2 execute).
-    Breakpoint = 10,
-    /// Byte `offset` of the file `name`; `extra` is the file offset of a reference counter, 0 if none.
-    Uprobe = 11,
-    /// Return of the function at byte `offset` of the file `name`.
-    Uretprobe = 12,
-    /// Exit of every function the glob matches, through fprobe.
-    FunctionExit = 13,
-}
-
-impl Kind {
-    /// Every kind in number order.
-    pub const ALL: &'static [Kind] = &[
-        Kind::RawTracepoint,
-        Kind::Tracepoint,
-        Kind::SyscallEnter,
-        Kind::SyscallExit,
-        Kind::Kprobe,
-        Kind::Kretprobe,
-        Kind::Function,
-        Kind::Tick,
-        Kind::Profile,
-        Kind::PerfEvent,
-        Kind::Breakpoint,
-        Kind::Uprobe,
-        Kind::Uretprobe,
-        Kind::FunctionExit,
-    ];
-
-    /// Returns the kind with this number.
-    pub fn from_number(number: u16) -> Option<Kind> {
-        Kind::ALL.get(number as usize).copied()
+numbered! {
+    /// A way to attach.
+    pub enum Kind: u16 {
+        /// The tracepoint `name` itself: no record, cheapest.
+        RawTracepoint = 0,
+        /// The trace event with perf id `config`, with the kernel's own record; `name` is its `system:event`, if known.
+        Tracepoint = 1,
+        /// System calls' entry: number `syscall`, or all.
+        SyscallEnter = 2,
+        /// System calls' exit, likewise.
+        SyscallExit = 3,
+        /// `name`, or `module:name`, at byte `offset`; without a name, the address `offset`.
+        Kprobe = 4,
+        /// Return of `name`; `extra` is how many may be inside at a time, 0 for the kernel's default.
+        Kretprobe = 5,
+        /// Entry of every function that the ftrace glob `name` matches.
+        Function = 6,
+        /// A timer on one CPU, every `extra` nanoseconds; its handler runs in process context.
+        Tick = 7,
+        /// A sample on every CPU, every `extra` nanoseconds of CPU time, in interrupt context.
+        Profile = 8,
+        /// A perf event: type `perf_type`, number `config`, a sample every `extra` events, on every CPU.
+        PerfEvent = 9,
+        /// A hardware breakpoint at address `offset`: `extra` is `len | access << 8` (access: bit 0 read, 1 write, 2 execute).
+        Breakpoint = 10,
+        /// Byte `offset` of the file `name`; `extra` is the file offset of a reference counter, 0 if none.
+        Uprobe = 11,
+        /// Return of the function at byte `offset` of the file `name`.
+        Uretprobe = 12,
+        /// Exit of every function the glob matches, through fprobe.
+        FunctionExit = 13,
     }
 }
 
-/// Why this kernel cannot attach something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Lacking {
-    /// It was built without what the kind needs.
-    NotBuilt = 1,
-    /// It cannot step over a watched access on this processor.
-    NoStep = 2,
-    /// The function may not be probed.
-    Forbidden = 3,
-    /// The function is not one whose return value may be overridden.
-    NotInjectable = 4,
-}
-
-impl Lacking {
-    /// Returns the one with this number.
-    pub const fn from_number(number: u32) -> Option<Lacking> {
-        Some(match number {
-            1 => Lacking::NotBuilt,
-            2 => Lacking::NoStep,
-            3 => Lacking::Forbidden,
-            4 => Lacking::NotInjectable,
-            _ => return None,
-        })
+numbered! {
+    /// Why this kernel cannot attach something.
+    pub enum Lacking: u32 {
+        /// It was built without what the kind needs.
+        NotBuilt = 1,
+        /// It cannot step over a watched access on this processor.
+        NoStep = 2,
+        /// The function may not be probed.
+        Forbidden = 3,
+        /// The function is not one whose return value may be overridden.
+        NotInjectable = 4,
     }
 }
 
@@ -160,45 +122,27 @@ pub struct Attached {
     pub reserved: u32,
 }
 
-/// How a value is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum SourceKind {
-    /// There is none.
-    Nil = 0,
-    /// The boolean `b != 0`.
-    Bool = 1,
-    /// The number `b`.
-    Int = 2,
-    /// `size` bytes (1, 2, 4, 8) at byte `a` of the record; sign-extended if `b` is 1.
-    RecordInt = 3,
-    /// Up to `b` characters at byte `a`.
-    RecordChars = 4,
-    /// Characters where the word at byte `a` says, its offset counted from byte `b`.
-    RecordLocated = 5,
-    /// Bytes `a .. a + b` of the request's text.
-    Text = 6,
-    /// Word `a` of the event: system calls: number, then arguments or return value; return probes: the return value.
-    Word = 7,
-    /// The registers as text.
-    Registers = 8,
-}
-
-impl SourceKind {
-    /// Returns the one with this number.
-    pub const fn from_number(number: u16) -> Option<SourceKind> {
-        Some(match number {
-            0 => SourceKind::Nil,
-            1 => SourceKind::Bool,
-            2 => SourceKind::Int,
-            3 => SourceKind::RecordInt,
-            4 => SourceKind::RecordChars,
-            5 => SourceKind::RecordLocated,
-            6 => SourceKind::Text,
-            7 => SourceKind::Word,
-            8 => SourceKind::Registers,
-            _ => return None,
-        })
+numbered! {
+    /// How a value is found.
+    pub enum SourceKind: u16 {
+        /// There is none.
+        Nil = 0,
+        /// The boolean `b != 0`.
+        Bool = 1,
+        /// The number `b`.
+        Int = 2,
+        /// `size` bytes (1, 2, 4, 8) at byte `a` of the record; sign-extended if `b` is 1.
+        RecordInt = 3,
+        /// Up to `b` characters at byte `a`.
+        RecordChars = 4,
+        /// Characters where the word at byte `a` says, its offset counted from byte `b`.
+        RecordLocated = 5,
+        /// Bytes `a .. a + b` of the request's text.
+        Text = 6,
+        /// Word `a` of the event: system calls: number, then arguments or return value; return probes: the return value.
+        Word = 7,
+        /// The registers as text.
+        Registers = 8,
     }
 }
 
@@ -216,84 +160,49 @@ pub struct Source {
     pub b: u64,
 }
 
-/// A step of a filter. Tests push a boolean, `Not`, `And` and `Or` combine what was pushed; at most 64 lie there at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum TestKind {
-    /// The source equals `value`.
-    Eq = 0,
-    /// It differs.
-    Ne = 1,
-    /// It is less, signed or unsigned as the source is.
-    Lt = 2,
-    /// It is less or equal.
-    Le = 3,
-    /// It is greater.
-    Gt = 4,
-    /// It is greater or equal.
-    Ge = 5,
-    /// It has a bit of `value`.
-    Bits = 6,
-    /// The string is bytes `value` (`offset:32 length:32` of the text, offset in the low half).
-    StrEq = 7,
-    /// It is another.
-    StrNe = 8,
-    /// The glob matches it.
-    Glob = 9,
-    /// The last is turned round.
-    Not = 10,
-    /// Both of the last two.
-    And = 11,
-    /// Either of the last two.
-    Or = 12,
-}
-
-impl TestKind {
-    /// Returns the one with this number.
-    pub const fn from_number(number: u16) -> Option<TestKind> {
-        Some(match number {
-            0 => TestKind::Eq,
-            1 => TestKind::Ne,
-            2 => TestKind::Lt,
-            3 => TestKind::Le,
-            4 => TestKind::Gt,
-            5 => TestKind::Ge,
-            6 => TestKind::Bits,
-            7 => TestKind::StrEq,
-            8 => TestKind::StrNe,
-            9 => TestKind::Glob,
-            10 => TestKind::Not,
-            11 => TestKind::And,
-            12 => TestKind::Or,
-            _ => return None,
-        })
+numbered! {
+    /// A step of a filter. Tests push a boolean, `Not`, `And` and `Or` combine what was pushed; at most 64 lie there at a time.
+    pub enum TestKind: u16 {
+        /// The source equals `value`.
+        Eq = 0,
+        /// It differs.
+        Ne = 1,
+        /// It is less, signed or unsigned as the source is.
+        Lt = 2,
+        /// It is less or equal.
+        Le = 3,
+        /// It is greater.
+        Gt = 4,
+        /// It is greater or equal.
+        Ge = 5,
+        /// It has a bit of `value`.
+        Bits = 6,
+        /// The string is bytes `value` (`offset:32 length:32` of the text, offset in the low half).
+        StrEq = 7,
+        /// It is another.
+        StrNe = 8,
+        /// The glob matches it.
+        Glob = 9,
+        /// The last is turned round.
+        Not = 10,
+        /// Both of the last two.
+        And = 11,
+        /// Either of the last two.
+        Or = 12,
     }
 }
 
-/// A source that filters know beside the event's fields, in [`Test::special`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Special {
-    /// None: `source` counts.
-    None = 0,
-    /// `common_pid`: the thread's id.
-    Tid = 1,
-    /// `CPU`.
-    Cpu = 2,
-    /// `COMM`.
-    Comm = 3,
-}
-
-impl Special {
-    /// Returns the one with this number.
-    pub const fn from_number(number: u16) -> Option<Special> {
-        Some(match number {
-            0 => Special::None,
-            1 => Special::Tid,
-            2 => Special::Cpu,
-            3 => Special::Comm,
-            _ => return None,
-        })
+numbered! {
+    /// A source that filters know beside the event's fields, in [`Test::special`].
+    pub enum Special: u16 {
+        /// None: `source` counts.
+        None = 0,
+        /// `common_pid`: the thread's id.
+        Tid = 1,
+        /// `CPU`.
+        Cpu = 2,
+        /// `COMM`.
+        Comm = 3,
     }
 }
 
@@ -313,72 +222,41 @@ pub struct Test {
     pub value: u64,
 }
 
-/// Where a fetch begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Base {
-    /// The register whose name is `value` (`offset:32 length:32` of the text); the module puts its place in pt_regs there.
-    Register = 0,
-    /// `value` words up the stack: `$stackN`.
-    StackSlot = 1,
-    /// The stack pointer: `$stack`.
-    Stack = 2,
-    /// `$retval`.
-    Retval = 3,
-    /// Argument `value` of the function, from 1: `$argN`.
-    Argument = 4,
-    /// `value` itself: `\42`, or the address of `@SYM`.
-    Immediate = 5,
-    /// Bytes `value` of the text: `\"text"`.
-    Text = 6,
-    /// `$comm`.
-    Comm = 7,
-}
-
-impl Base {
-    /// Returns the one with this number.
-    pub const fn from_number(number: u16) -> Option<Base> {
-        Some(match number {
-            0 => Base::Register,
-            1 => Base::StackSlot,
-            2 => Base::Stack,
-            3 => Base::Retval,
-            4 => Base::Argument,
-            5 => Base::Immediate,
-            6 => Base::Text,
-            7 => Base::Comm,
-            _ => return None,
-        })
+numbered! {
+    /// Where a fetch begins.
+    pub enum Base: u16 {
+        /// The register whose name is `value` (`offset:32 length:32` of the text); the module puts its place in pt_regs there.
+        Register = 0,
+        /// `value` words up the stack: `$stackN`.
+        StackSlot = 1,
+        /// The stack pointer: `$stack`.
+        Stack = 2,
+        /// `$retval`.
+        Retval = 3,
+        /// Argument `value` of the function, from 1: `$argN`.
+        Argument = 4,
+        /// `value` itself: `\42`, or the address of `@SYM`.
+        Immediate = 5,
+        /// Bytes `value` of the text: `\"text"`.
+        Text = 6,
+        /// `$comm`.
+        Comm = 7,
     }
 }
 
-/// What is made of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Shape {
-    /// A number of `size` bytes, unsigned.
-    Unsigned = 0,
-    /// A number of `size` bytes, signed.
-    Signed = 1,
-    /// A string in kernel memory.
-    String = 2,
-    /// A string in user memory.
-    UserString = 3,
-    /// `width` bits from bit `shift` of `size` bytes.
-    Bits = 4,
-}
-
-impl Shape {
-    /// Returns the one with this number.
-    pub const fn from_number(number: u16) -> Option<Shape> {
-        Some(match number {
-            0 => Shape::Unsigned,
-            1 => Shape::Signed,
-            2 => Shape::String,
-            3 => Shape::UserString,
-            4 => Shape::Bits,
-            _ => return None,
-        })
+numbered! {
+    /// What is made of it.
+    pub enum Shape: u16 {
+        /// A number of `size` bytes, unsigned.
+        Unsigned = 0,
+        /// A number of `size` bytes, signed.
+        Signed = 1,
+        /// A string in kernel memory.
+        String = 2,
+        /// A string in user memory.
+        UserString = 3,
+        /// `width` bits from bit `shift` of `size` bytes.
+        Bits = 4,
     }
 }
 

@@ -9,6 +9,9 @@
 
 #![no_std]
 
+#[macro_use]
+mod numbered;
+
 pub mod attach;
 pub mod entry;
 pub mod load;

@@ -19,50 +19,32 @@ pub const MAX_OUTPUT: u32 = 1 << 20;
 /// The device.
 pub const PATH: &str = "/dev/ktap";
 
-/// What is asked, the ioctl's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Kind {
-    /// Nothing in; [`VersionReply`] out.
-    Version = 0,
-    /// [`crate::load::Load`] and its sections in; [`crate::load::Loaded`] out. Once per session.
-    Load = 1,
-    /// [`crate::load::Scope`] in; [`Reply`] out. Before `Enable`.
-    Scope = 2,
-    /// Nothing in; [`crate::stats::Ran`] and the probe sites of the attachments, a `u16` each, out.
-    RunMain = 3,
-    /// [`crate::attach::Attach`] and its sections in; [`crate::attach::Attached`] out. The probe is in place, but does not fire yet.
-    Attach = 4,
-    /// Nothing in; [`Reply`] out: from now on probes fire.
-    Enable = 5,
-    /// Nothing in; [`Reply`] out: nothing fires any more. `detail` probes are still in place, to be taken out by the next `Stop`: a thousand of them
-    /// take seconds. At 0 no handler runs either. Records stay to be read.
-    Stop = 6,
-    /// An attachment's number, a `u32`, in; [`crate::stats::Ran`] out: runs its handler once, after `Stop`.
-    RunEnd = 7,
-    /// Nothing in; [`crate::stats::Stats`] and [`crate::stats::AttachedStats`] for each attachment out.
-    Stats = 8,
+numbered! {
+    /// What is asked, the ioctl's number.
+    pub enum Kind: u32 {
+        /// Nothing in; [`VersionReply`] out.
+        Version = 0,
+        /// [`crate::load::Load`] and its sections in; [`crate::load::Loaded`] out. Once per session.
+        Load = 1,
+        /// [`crate::load::Scope`] in; [`Reply`] out. Before `Enable`.
+        Scope = 2,
+        /// Nothing in; [`crate::stats::Ran`] and the probe sites of the attachments, a `u16` each, out.
+        RunMain = 3,
+        /// [`crate::attach::Attach`] and its sections in; [`crate::attach::Attached`] out. The probe is in place, but does not fire yet.
+        Attach = 4,
+        /// Nothing in; [`Reply`] out: from now on probes fire.
+        Enable = 5,
+        /// Nothing in; [`Reply`] out: nothing fires any more. `detail` probes are still in place, to be taken out by the next `Stop`: a thousand of them
+        /// take seconds. At 0 no handler runs either. Records stay to be read.
+        Stop = 6,
+        /// An attachment's number, a `u32`, in; [`crate::stats::Ran`] out: runs its handler once, after `Stop`.
+        RunEnd = 7,
+        /// Nothing in; [`crate::stats::Stats`] and [`crate::stats::AttachedStats`] for each attachment out.
+        Stats = 8,
+    }
 }
 
 impl Kind {
-    /// Every kind in number order.
-    pub const ALL: &'static [Kind] = &[
-        Kind::Version,
-        Kind::Load,
-        Kind::Scope,
-        Kind::RunMain,
-        Kind::Attach,
-        Kind::Enable,
-        Kind::Stop,
-        Kind::RunEnd,
-        Kind::Stats,
-    ];
-
-    /// Returns the kind with this number.
-    pub fn from_number(number: u32) -> Option<Kind> {
-        Kind::ALL.get(number as usize).copied()
-    }
-
     /// Returns the ioctl's number: `_IOWR('K', kind, struct ktap_request)` of the kernel's asm-generic layout.
     pub const fn ioctl(self) -> u32 {
         3 << 30 | (size_of::<Request>() as u32) << 16 | (b'K' as u32) << 8 | self as u32
@@ -83,45 +65,27 @@ pub struct Request {
     pub output_len: u32,
 }
 
-/// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Code {
-    /// It is done.
-    Done = 0,
-    /// It makes no sense in this state of the session.
-    OutOfOrder = 1,
-    /// The input is no such request: `detail` is the offset of what is wrong.
-    Malformed = 2,
-    /// The program breaks the verifier's rule `detail & 0xffff` at word `detail >> 32`.
-    Rule = 3,
-    /// Memory: `detail` bytes are not to be had.
-    NoMemory = 4,
-    /// The kernel said `errno`.
-    System = 5,
-    /// This kernel cannot do it; `detail` is a [`crate::attach::Lacking`].
-    Unsupported = 6,
-    /// No such function, event, register or file.
-    NotFound = 7,
-    /// Needs a session that was loaded with [`crate::load::UNSAFE`].
-    Unsafe = 8,
-}
-
-impl Code {
-    /// Returns the code with this number.
-    pub fn from_number(number: u32) -> Option<Code> {
-        const ALL: [Code; 9] = [
-            Code::Done,
-            Code::OutOfOrder,
-            Code::Malformed,
-            Code::Rule,
-            Code::NoMemory,
-            Code::System,
-            Code::Unsupported,
-            Code::NotFound,
-            Code::Unsafe,
-        ];
-        ALL.get(number as usize).copied()
+numbered! {
+    /// Why a request is refused.
+    pub enum Code: u32 {
+        /// It is done.
+        Done = 0,
+        /// It makes no sense in this state of the session.
+        OutOfOrder = 1,
+        /// The input is no such request: `detail` is the offset of what is wrong.
+        Malformed = 2,
+        /// The program breaks the verifier's rule `detail & 0xffff` at word `detail >> 32`.
+        Rule = 3,
+        /// Memory: `detail` bytes are not to be had.
+        NoMemory = 4,
+        /// The kernel said `errno`.
+        System = 5,
+        /// This kernel cannot do it; `detail` is a [`crate::attach::Lacking`].
+        Unsupported = 6,
+        /// No such function, event, register or file.
+        NotFound = 7,
+        /// Needs a session that was loaded with [`crate::load::UNSAFE`].
+        Unsafe = 8,
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use ktap_bytecode::builtin::Builtin;
 
 use super::{AttachCall, Binding, Resolved, Storage, VarId};
-use crate::ast::{BinaryOp, Block, Expression, ExpressionKind, FunctionBody, Statement, StatementKind, TableItem};
+use crate::ast::{BinaryOp, Block, Expression, ExpressionKind, FunctionBody, Statement, StatementKind};
 use crate::source::Span;
 
 /// Where a use stands.
@@ -285,45 +285,11 @@ impl Walk<'_> {
                 }
             }
             ExpressionKind::Function(function) => self.function(function, Place::Calm),
-            ExpressionKind::Table(items) => {
-                for item in items {
-                    match item {
-                        TableItem::Positional(value) | TableItem::Named(_, value) => self.expression(value),
-                        TableItem::Keyed(key, value) => {
-                            self.expression(key);
-                            self.expression(value);
-                        }
-                    }
-                }
-            }
             // `arg[N]` of the script's arguments has no parts.
             ExpressionKind::Index(..) if self.resolved.bound(expression.span).is_some() => {}
-            ExpressionKind::Index(object, key) => {
-                self.expression(object);
-                self.expression(key);
-            }
-            ExpressionKind::Member(object, _) => {
-                if self.resolved.bound(expression.span).is_none() {
-                    self.expression(object);
-                }
-            }
+            ExpressionKind::Member(..) if self.resolved.bound(expression.span).is_some() => {}
             ExpressionKind::Call(callee, arguments) => self.call(callee, arguments),
-            ExpressionKind::MethodCall(object, _, arguments) => {
-                self.expression(object);
-                self.expressions(arguments);
-            }
-            ExpressionKind::Unary(_, operand) | ExpressionKind::Paren(operand) => self.expression(operand),
-            ExpressionKind::Binary(_, left, right) => {
-                self.expression(left);
-                self.expression(right);
-            }
-            ExpressionKind::Nil
-            | ExpressionKind::Bool(_)
-            | ExpressionKind::Number(_)
-            | ExpressionKind::Str(_)
-            | ExpressionKind::Vararg
-            | ExpressionKind::KernelSymbol(_)
-            | ExpressionKind::Error => {}
+            kind => kind.parts(&mut |part| self.expression(part)),
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::library;
 use super::scope::{Origin, Scopes, Write};
 use super::{AttachCall, Binding, Resolved};
-use crate::ast::{Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind, TableItem};
+use crate::ast::{Block, Expression, ExpressionKind, FunctionBody, Name, Statement, StatementKind};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// The state of a walk.
@@ -277,17 +277,6 @@ impl Walker {
         match &expression.kind {
             ExpressionKind::Name(name) => self.name(name, expression.span),
             ExpressionKind::Function(function) => self.function(function, None, false),
-            ExpressionKind::Table(items) => {
-                for item in items {
-                    match item {
-                        TableItem::Positional(value) | TableItem::Named(_, value) => self.expression(value),
-                        TableItem::Keyed(key, value) => {
-                            self.expression(key);
-                            self.expression(value);
-                        }
-                    }
-                }
-            }
             ExpressionKind::Index(object, key) => self.index(expression.span, object, key),
             ExpressionKind::Member(object, name) => self.member(expression.span, object, name),
             ExpressionKind::Call(callee, arguments) => {
@@ -301,22 +290,7 @@ impl Walker {
                     }
                 }
             }
-            ExpressionKind::MethodCall(object, _, arguments) => {
-                self.expression(object);
-                self.expressions(arguments);
-            }
-            ExpressionKind::Unary(_, operand) | ExpressionKind::Paren(operand) => self.expression(operand),
-            ExpressionKind::Binary(_, left, right) => {
-                self.expression(left);
-                self.expression(right);
-            }
-            ExpressionKind::Nil
-            | ExpressionKind::Bool(_)
-            | ExpressionKind::Number(_)
-            | ExpressionKind::Str(_)
-            | ExpressionKind::Vararg
-            | ExpressionKind::KernelSymbol(_)
-            | ExpressionKind::Error => {}
+            kind => kind.parts(&mut |part| self.expression(part)),
         }
     }
 }
