@@ -132,6 +132,26 @@ const BROKEN: &[(Rule, u32, u32, Change)] = &[
     (Rule::Register, 1, 15, |i| {
         word(i, HANDLER + 6, Word::abc(Op::Vararg, 4, 5, 0))
     }),
+    (Rule::Register, 0, 1, |i| word(i, 1, Word::abc(Op::NewCounts, 6, 0, 0))),
+    (Rule::Register, 0, 1, |i| word(i, 1, Word::abc(Op::TInc, 6, 0, 1))),
+    (Rule::Register, 0, 1, |i| word(i, 1, Word::abc(Op::TInc, 0, 6, 1))),
+    (Rule::Register, 0, 1, |i| word(i, 1, Word::abc(Op::TIncK, 6, 0, 1))),
+    (Rule::ConstIndex, 0, 1, |i| word(i, 1, Word::abc(Op::TIncK, 0, 6, 1))),
+    (Rule::ConstFit, 0, 1, |i| word(i, 1, Word::abc(Op::TIncK, 0, 2, 1))),
+    (Rule::GlobalIndex, 0, 1, |i| word(i, 1, Word::ad(Op::GInc, 1, 1))),
+    (Rule::UpvalueIndex, 0, 1, |i| word(i, 1, Word::abc(Op::UpInc, 1, 0, 0))),
+    (Rule::UpvalueIndex, 1, 9, |i| {
+        word(i, HANDLER, Word::abc(Op::UpInc, 1, 1, 0))
+    }),
+    (Rule::ReservedOperand, 1, 9, |i| {
+        word(i, HANDLER, Word::abc(Op::UpInc, 1, 0, 1))
+    }),
+    (Rule::Arity, 0, 6, |i| {
+        word(i, 6, Word::abc(Op::CallBuiltin, 3, 0, Builtin::Log2 as u8))
+    }),
+    (Rule::Arity, 0, 6, |i| {
+        word(i, 6, Word::abc(Op::CallBuiltin, 3, 2, Builtin::Log2 as u8))
+    }),
     (Rule::ConstIndex, 0, 4, |i| word(i, 4, Word::ad(Op::LoadK, 4, 6))),
     (Rule::ConstIndex, 0, 1, |i| word(i, 1, Word::abc(Op::TGetK, 4, 0, 6))),
     (Rule::ConstFit, 0, 1, |i| word(i, 1, Word::abc(Op::AddK, 4, 0, 1))),
@@ -223,6 +243,10 @@ fn what_comes_close_to_a_rule_passes() {
         |i| word(i, HANDLER + 7, Word::abc(Op::TailCall, 3, 255, 0)),
         |i| word(i, HANDLER + 7, Word::abc(Op::TList, 0, 3, 255)),
         |i| word(i, HANDLER + 6, Word::abc(Op::Call, 4, 0, 255)),
+        |i| word(i, 1, Word::abc(Op::NewCounts, 5, 255, 255)),
+        |i| word(i, 1, Word::abc(Op::TInc, 5, 5, 255)),
+        |i| word(i, 1, Word::ad(Op::GInc, 255, 0)),
+        |i| word(i, HANDLER, Word::abc(Op::UpInc, 255, 0, 0)),
         |i| i.functions[1].params = 8,
     ];
     for (n, change) in sound.iter().enumerate() {
@@ -248,7 +272,7 @@ fn constants_keep_their_kind_numbers() {
 proptest! {
     #[test]
     fn any_program_is_judged_without_a_panic(
-        words in proptest::collection::vec((0u8..72, any::<u8>(), any::<u8>(), any::<u8>()), 0..40),
+        words in proptest::collection::vec((0..=Op::ALL.len() as u8 + 1, any::<u8>(), any::<u8>(), any::<u8>()), 0..40),
         functions in proptest::collection::vec(
             (any::<u32>(), 0u32..50, any::<u16>(), 0u16..300, any::<u8>(), any::<u8>(), 0u8..3, 0u8..2),
             0..4,
@@ -270,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn a_word_changed_is_judged_without_a_panic(pc in 0usize..21, word in any::<u32>(), op in 0u32..70) {
+    fn a_word_changed_is_judged_without_a_panic(pc in 0usize..21, word in any::<u32>(), op in 0..=Op::ALL.len() as u32) {
         let mut image = sample::image();
         image.code[pc] = Word(word & !0xff | op);
         let _ = verify(image.code_ref());
