@@ -158,6 +158,23 @@ pub fn table(results: &Results, release: &str) -> String {
     text
 }
 
+/// What a row's cost is made of; the parts are those that `cargo run --example cost` of ktap-vm counts.
+const MADE_OF: &str = "\
+## What the cost is made of
+
+An event comes to its probe for about 120: the kernel's own call of a tracepoint is half of that, the rest asks whether the session is enabled and the
+process meant. A handler that does nothing, one that only counts, and a filter of one number are answered there.
+
+What else a handler does is interpreted. Entering and leaving a frame takes about 120; an op 15 to 25, of which a dozen choose it, as kernels for x86 allow
+no jump tables; an operation on a table 110 to 180, for a lock, the hash of the key and a walk along its chain. Each row of tables is above its target by
+its ops: a log2 histogram has five, enter and exit latency nineteen and four of them on tables. A record is written field by field in the
+form it travels in, so that the board's reader has nothing left to do: 560 of printf's cost are that, the rest is the clock and the ring.
+Native code from the verified program would take away the choosing and the frame; the layouts are fixed for it (docs/adr/0008).
+
+`ktapvm.ko` is larger than its target by what the kernel's format needs for it beside code: on x86 about 70 KB of unwind tables and their
+relocations, 60 KB of other relocations, symbols and versions.
+";
+
 /// Makes the page of the documentation.
 pub fn page(results: &Results, release: &str) -> String {
     format!(
@@ -166,7 +183,7 @@ pub fn page(results: &Results, release: &str) -> String {
          same on every machine. A row's figure is the least of 11 batches of 5000 getppid(2) calls, traced minus untraced; every tool traces all\n\
          processes. `floor` is a kernel module in C that does the row's work by hand; bpftrace and perf are Debian's.\n\
          In the rows of records the calls come in bursts of 500, and what reads the records does so between them.\n\
-         Instructions are not time: they understate traps and cache misses, and rank tools that work alike.\n\n{}\n",
+         Instructions are not time: they understate traps and cache misses, and rank tools that work alike.\n\n{}\n\n{MADE_OF}",
         table(results, release)
     )
 }
