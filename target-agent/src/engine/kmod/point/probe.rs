@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use ktap_bytecode::fetch::FetchArg;
+use ktap_bytecode::fetch::{FetchArg, FetchBase};
 use ktap_device::attach::Kind;
 use ktap_link::message::{Refusal, RefusalCode, Stage};
 
@@ -52,11 +52,11 @@ pub(super) fn put(planner: &mut Planner<'_>, probed: &Probed<'_>) -> Result<u32,
     let mut fetched = Fetched::new(if ret { Place::Return } else { Place::Inside });
     for arg in probed.args {
         let failed = |why| {
-            let code = match why {
-                Untaken::NoSymbol => RefusalCode::NoSuchTarget,
-                Untaken::Unknown => RefusalCode::BadFetch,
+            let (code, name) = match (why, &arg.base) {
+                (Untaken::NoSymbol, FetchBase::Symbol { name, .. }) => (RefusalCode::NoSuchTarget, name),
+                _ => (RefusalCode::BadFetch, &arg.name),
             };
-            refuse(Stage::Attach, code, planner.site as i64, &arg.name)
+            refuse(Stage::Attach, code, planner.site as i64, name)
         };
         fetched.add(arg, &mut pool).map_err(failed)?;
     }
