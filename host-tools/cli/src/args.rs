@@ -228,7 +228,7 @@ pub struct ListArgs {
 /// What `list` lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ListWhat {
-    /// Tracepoints of the board.
+    /// Tracepoints of the board; other probes name functions and places, which are not listed.
     Probes,
     /// Builtins of the language.
     Builtins,

@@ -92,7 +92,10 @@ pub fn sentence(refusal: &Refusal) -> (String, Option<String>) {
         ),
         RefusalCode::Unsupported => (format!("the board's kernel cannot attach {name}"), None),
         RefusalCode::NoSuchTarget => (format!("the board has no function, symbol or file `{name}`"), None),
-        RefusalCode::BadFetch => (format!("the fetch-arg `{name}` cannot be taken on this board"), None),
+        RefusalCode::BadFetch => (
+            format!("the fetch-arg `{name}` cannot be taken on this board"),
+            Some("of `@+OFFSET` this is always so: fetch from a register instead, as in `+OFFSET(%ip)`"),
+        ),
     };
     (text, help.map(str::to_owned))
 }
