@@ -128,7 +128,7 @@ macro_rules! for_each_op {
             61 Next "next" Ad(Update, Jump) "pairs step over table r[a] with cursor r[a+1] (nil first): r[a+2], r[a+3] = key, value, or jump by d at the end";
             62 Call "call" Abc(Update, Count, Count) "call r[a] with b arguments r[a+1]..; c results in r[a]..; 255 = up to / set top";
             63 TailCall "tailcall" Abc(Update, Count, None) "return r[a](b arguments r[a+1]..), reusing the frame; b = 255 up to top";
-            64 CallBuiltin "builtin" Abc(Update, Count, Builtin) "r[a] = builtin c (b arguments r[a+1]..); b = 255 up to top";
+            64 CallBuiltin "builtin" Abc(Update, Count, Builtin) "r[a] = builtin c (b arguments r[a+1]..); b = 255 up to top; what the arguments' registers hold then is not said";
             65 Return "return" Abc(Read, Count, None) "return b values r[a]..; b = 255 up to top";
             66 Return0 "return0" Abc(None, None, None) "return nothing";
             67 Vararg "vararg" Abc(Write, Count, None) "r[a .. a+b] = the varargs, nil-filled; b = 255 all of them, set top";

@@ -60,9 +60,6 @@ pub struct RecordHeader {
     pub probe: u16,
 }
 
-/// Most bytes of an encoded number.
-const MAX_VARINT: usize = 10;
-
 /// Most bytes of an encoded header.
 pub const MAX_HEADER: usize = 16;
 
@@ -101,6 +98,7 @@ impl<'b> RecordWriter<'b> {
     }
 
     /// Starts a `Print` body of `count` values.
+    #[inline]
     pub fn print(&mut self, count: usize) {
         self.byte(body::PRINT);
         self.varint(count as u64);
@@ -194,10 +192,18 @@ impl<'b> RecordWriter<'b> {
     }
 
     /// Writes an event: the kernel's id of its format and its raw record.
+    #[inline]
     pub fn event(&mut self, id: u16, raw: &[u8]) {
+        self.event_head(id, raw.len());
+        self.bytes(raw);
+    }
+
+    /// Starts an event, whose raw record of `len` bytes is to follow.
+    #[inline]
+    pub fn event_head(&mut self, id: u16, len: usize) {
         self.byte(tag::EVENT);
         self.varint(id as u64);
-        self.byte_string(raw);
+        self.varint(len as u64);
     }
 
     /// Writes a kernel address that is to be shown as its symbol.
@@ -235,16 +241,22 @@ impl<'b> RecordWriter<'b> {
 
     #[inline(always)]
     fn varint(&mut self, value: u64) {
-        // With room for the longest there is nothing to look at byte by byte.
-        let room = self.buf.get_mut(self.len..);
-        match room.and_then(|room| room.first_chunk_mut::<MAX_VARINT>()) {
-            Some(room) => self.len = self.len.wrapping_add(encode_varint(value, room)),
-            None => {
-                let mut bytes = [0; MAX_VARINT];
-                let len = encode_varint(value, &mut bytes);
-                self.bytes(bytes.get(..len).unwrap_or_default());
-            }
+        if value < 0x80 {
+            self.byte(value as u8);
+        } else {
+            self.long_varint(value);
         }
+    }
+
+    /// A number of several bytes. Apart, as there are many numbers to write and most are small.
+    #[inline(never)]
+    fn long_varint(&mut self, value: u64) {
+        let mut rest = value;
+        while rest >= 0x80 {
+            self.byte(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.byte(rest as u8);
     }
 
     #[inline(always)]
@@ -270,22 +282,6 @@ impl<'b> RecordWriter<'b> {
             None => self.full = true,
         }
     }
-}
-
-/// Encodes a number and returns its length.
-#[inline(always)]
-fn encode_varint(value: u64, room: &mut [u8; MAX_VARINT]) -> usize {
-    let (mut rest, mut len) = (value, 0);
-    for slot in room {
-        len += 1;
-        if rest < 0x80 {
-            *slot = rest as u8;
-            break;
-        }
-        *slot = rest as u8 | 0x80;
-        rest >>= 7;
-    }
-    len
 }
 
 /// What an aggregation holds of the numbers given to it.

@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
+#include <asm/word-at-a-time.h>
 
 #include "probe.h"
 
@@ -88,9 +89,22 @@ NOKPROBE_SYMBOL(kph_cpus_online);
 u32 kph_comm(u8 *out)
 {
 	/* Without the lock: a name that is just being changed may come mixed, as in the kernel's own trace events. */
-	memcpy(out, current->comm, TASK_COMM_LEN);
-	out[TASK_COMM_LEN - 1] = 0;
-	return strnlen(out, TASK_COMM_LEN);
+	const struct word_at_a_time constants = WORD_AT_A_TIME_CONSTANTS;
+	unsigned long words[TASK_COMM_LEN / sizeof(unsigned long)], zeros;
+	u32 i, len = TASK_COMM_LEN;
+
+	memcpy(words, current->comm, TASK_COMM_LEN);
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (len < TASK_COMM_LEN) {
+			words[i] = 0;
+		} else if (has_zero(words[i], &zeros, &constants)) {
+			zeros = create_zero_mask(prep_zero_mask(words[i], zeros, &constants));
+			words[i] &= zero_bytemask(zeros);
+			len = i * sizeof(unsigned long) + find_zero(zeros);
+		}
+	}
+	memcpy(out, words, TASK_COMM_LEN);
+	return len;
 }
 NOKPROBE_SYMBOL(kph_comm);
 

@@ -12,7 +12,7 @@ use ktap_device::request::Reply;
 use crate::block::{Block, room};
 use crate::border::{KphAttach, kph_attach, kph_register};
 use crate::buffer::RECORD_ROOM;
-use crate::event::Recipe;
+use crate::event::{Head, Recipe};
 use crate::fetch::{self, Deref, Fetch, Fetches, MAX_DEREFS, MAX_FETCHES, Wrong};
 use crate::filter::{Depth, MAX_TESTS, Quick, Test};
 use crate::load::require;
@@ -195,6 +195,7 @@ impl Session {
             kind,
             format: request.format_id,
             fixed,
+            head: Head::new(request.format_id, fixed),
             fetches: Fetches {
                 list: fetches,
                 derefs,
@@ -217,7 +218,7 @@ impl Session {
         } else if !tests.is_empty() {
             probe.way = Way::Filtered;
         }
-        probe.count = program.vm.attached_count_of(request.attached);
+        probe.gist = program.vm.attached_gist(request.attached);
         (probe.tests, probe.fields, probe.own, probe.name) = (tests, fields, own, event);
         // SAFETY: the block begins with room for a probe, aligned, and nobody uses it yet.
         unsafe { block.start().cast::<Probe>().write(probe) };

@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use crate::block::Block;
 use crate::request::Refused;
 
+/// Bytes kept free before a record, for what comes first when it is sent as it is.
+pub(crate) const HEAD_ROOM: usize = 8;
 /// Bytes of a record, strings included.
 pub(crate) const RECORD_ROOM: usize = 4096;
 /// Bytes of the registers' text.
@@ -19,8 +21,15 @@ pub(crate) struct Buffer {
     held: AtomicBool,
     record_len: Cell<Option<usize>>,
     text_len: Cell<Option<usize>>,
-    record: UnsafeCell<[u8; RECORD_ROOM]>,
+    paper: UnsafeCell<Headed>,
     text: UnsafeCell<[u8; TEXT_ROOM]>,
+}
+
+/// A record, and the room before it.
+#[repr(C)]
+struct Headed {
+    head: [u8; HEAD_ROOM],
+    record: [u8; RECORD_ROOM],
 }
 
 /// Somebody holds the buffer.
@@ -88,12 +97,30 @@ impl Buffers {
 impl Buffer {
     /// The record, made by `make`, which says how long it is, when it is first asked for.
     pub(crate) fn record(&self, make: impl FnOnce(&mut [u8; RECORD_ROOM]) -> usize) -> &[u8] {
-        kept(&self.record_len, &self.record, make)
+        // SAFETY: only a place is named.
+        kept(&self.record_len, unsafe { &raw mut (*self.paper.get()).record }, make)
+    }
+
+    /// The record with the last `len` bytes of `head` before it.
+    #[inline(always)]
+    pub(crate) fn headed(&self, head: [u8; HEAD_ROOM], len: usize) -> &[u8] {
+        let len = len.min(HEAD_ROOM);
+        let record = self.record_len.get().unwrap_or(0).min(RECORD_ROOM);
+        let paper = self.paper.get();
+        // SAFETY: there is one holder. The room before the record is no part of what was given out of it; it is not written any more while `head` is looked
+        // at, for the event's record has one head. Both lie one behind the other, and so many bytes of them are there.
+        unsafe {
+            (*paper).head = head;
+            core::slice::from_raw_parts(
+                paper.cast::<u8>().add(HEAD_ROOM.wrapping_sub(len)),
+                len.wrapping_add(record),
+            )
+        }
     }
 
     /// The text, likewise.
     pub(crate) fn text(&self, make: impl FnOnce(&mut [u8; TEXT_ROOM]) -> usize) -> &[u8] {
-        kept(&self.text_len, &self.text, make)
+        kept(&self.text_len, self.text.get(), make)
     }
 
     /// Lets go of it: by who holds it, who does not look at it any more.
@@ -102,22 +129,24 @@ impl Buffer {
     }
 }
 
-fn kept<'b, const N: usize>(
+/// What a buffer keeps at `bytes`, which are part of it.
+#[inline(always)]
+fn kept<const N: usize>(
     len: &Cell<Option<usize>>,
-    bytes: &'b UnsafeCell<[u8; N]>,
+    bytes: *mut [u8; N],
     make: impl FnOnce(&mut [u8; N]) -> usize,
-) -> &'b [u8] {
+) -> &[u8] {
     let made = match len.get() {
         Some(made) => made,
         None => {
             // Said first: whatever `make` comes to ask for sees nothing, and the bytes are written only once.
             len.set(Some(0));
             // SAFETY: there is one holder, and until now it has seen none of the bytes.
-            let made = make(unsafe { &mut *bytes.get() });
+            let made = make(unsafe { &mut *bytes });
             len.set(Some(made));
             made
         }
     };
     // SAFETY: they are not written any more while the buffer is held.
-    unsafe { &*bytes.get() }.get(..made).unwrap_or_default()
+    unsafe { &*bytes }.get(..made).unwrap_or_default()
 }

@@ -6,10 +6,11 @@
 use core::cell::Cell;
 use core::marker::PhantomData;
 
+use ktap_bytecode::record::RecordWriter;
 use ktap_device::attach::Kind;
 
-use crate::border::{KpEvent, kph_regs_text, kph_tid};
-use crate::buffer::{Buffer, Buffers, TEXT_ROOM, Taken};
+use crate::border::{KpEvent, kph_regs_text};
+use crate::buffer::{Buffer, Buffers, HEAD_ROOM, TEXT_ROOM, Taken};
 use crate::fetch::{self, Fetches};
 
 /// How a probe's events come by a record.
@@ -23,6 +24,33 @@ pub(crate) struct Recipe {
     pub(crate) fixed: usize,
     /// What goes there behind the head.
     pub(crate) fetches: Fetches,
+    /// What comes before a record of the fixed part alone.
+    pub(crate) head: Head,
+}
+
+/// What comes before a record in the body that prints it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    /// At the end of these.
+    bytes: [u8; HEAD_ROOM],
+    len: usize,
+}
+
+impl Head {
+    /// That of a record of `record` bytes. It fits: 3 tags and counts, 3 bytes at most for the format and 2 for the length.
+    pub(crate) fn new(format: u16, record: usize) -> Head {
+        let mut bytes = [0; HEAD_ROOM];
+        let mut writer = RecordWriter::body(&mut bytes);
+        writer.print(1);
+        writer.event_head(format, record);
+        let len = writer.finish().map_or(0, <[u8]>::len);
+        let free = (HEAD_ROOM as u32).saturating_sub(len as u32);
+        let moved = u64::from_le_bytes(bytes).checked_shl(free.wrapping_mul(8)).unwrap_or(0);
+        Head {
+            bytes: moved.to_le_bytes(),
+            len,
+        }
+    }
 }
 
 impl Recipe {
@@ -65,13 +93,35 @@ impl<'a> Paper<'a> {
             // SAFETY: C's word: so many bytes are there, for as long as the event is handled.
             return Some(unsafe { core::slice::from_raw_parts(event.record, event.record_len as usize) });
         }
+        Some(self.made(recipe, event, buffers)?.1)
+    }
+
+    /// Returns the body of the record that says the event as it is; nothing if its record is the kernel's own or the buffer is taken.
+    #[inline(always)]
+    pub(crate) fn body(&self, recipe: &Recipe, event: &'a KpEvent, buffers: &'a Buffers) -> Option<&'a [u8]> {
+        if !recipe.is_made() {
+            return None;
+        }
+        let (buffer, record) = self.made(recipe, event, buffers)?;
+        let head = match record.len() {
+            len if len == recipe.fixed => recipe.head,
+            len => Head::new(recipe.format, len),
+        };
+        Some(buffer.headed(head.bytes, head.len))
+    }
+
+    /// The frame's buffer and the record in it, made if need be.
+    #[inline(always)]
+    fn made(&self, recipe: &Recipe, event: &KpEvent, buffers: &'a Buffers) -> Option<(&'a Buffer, &'a [u8])> {
         let buffer = self.hold(buffers, event)?;
-        Some(buffer.record(|record| {
-            // SAFETY: it can be called anywhere.
-            let tid = unsafe { kph_tid() };
-            fetch::begin_record(record, recipe.fixed, recipe.kind, recipe.format, tid, event);
+        let record = buffer.record(|record| {
+            fetch::begin_record(record, recipe.fixed, recipe.kind, recipe.format, event);
+            if recipe.fetches.list.is_empty() {
+                return recipe.fixed;
+            }
             recipe.fetches.fill(record, recipe.fixed, event)
-        }))
+        });
+        Some((buffer, record))
     }
 
     /// Returns the registers as text; nothing if there are none or the buffer is taken.

@@ -288,23 +288,21 @@ fn read(user: bool, address: u64, size: Size) -> Option<u64> {
 }
 
 /// Puts a number at its place.
+#[inline(always)]
 pub(crate) fn put(record: &mut [u8; RECORD_ROOM], place: usize, size: Size, value: u64) {
-    let (one, two, four, eight) = (
-        [value as u8],
-        (value as u16).to_ne_bytes(),
-        (value as u32).to_ne_bytes(),
-        value.to_ne_bytes(),
-    );
-    let bytes: &[u8] = match size {
-        Size::One => &one,
-        Size::Two => &two,
-        Size::Four => &four,
-        Size::Eight => &eight,
-    };
-    if let Some(room) = record.get_mut(place..place.wrapping_add(bytes.len())) {
-        for (to, from) in room.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+    match size {
+        Size::One => put_bytes(record, place, [value as u8]),
+        Size::Two => put_bytes(record, place, (value as u16).to_ne_bytes()),
+        Size::Four => put_bytes(record, place, (value as u32).to_ne_bytes()),
+        Size::Eight => put_bytes(record, place, value.to_ne_bytes()),
+    }
+}
+
+#[inline(always)]
+fn put_bytes<const N: usize>(record: &mut [u8; RECORD_ROOM], place: usize, bytes: [u8; N]) {
+    let room = record.get_mut(place..);
+    if let Some(room) = room.and_then(|room| room.first_chunk_mut::<N>()) {
+        *room = bytes;
     }
 }
 
@@ -383,38 +381,37 @@ pub(crate) fn begin_record(
     fixed: usize,
     kind: attach::Kind,
     format: u16,
-    tid: u32,
     event: &KpEvent,
 ) {
-    if let Some(zeros) = record.get_mut(..fixed) {
-        zeros.fill(0);
-    }
     // As the kernel's TRACE_FLAG_HARDIRQ, _SOFTIRQ and _NMI.
     let flags = match event.level {
         border::SOFTIRQ => 0x10,
         border::HARDIRQ => 0x08,
         border::NMI => 0x40,
-        _ => 0u64,
+        _ => 0,
     };
-    put(record, 0, Size::Two, format as u64);
-    put(record, 2, Size::One, flags);
-    put(record, 4, Size::Four, tid as u64);
+    let [format_low, format_high] = format.to_ne_bytes();
+    let [a, b, c, d] = event.tid.to_ne_bytes();
+    let common = [format_low, format_high, flags, 0, a, b, c, d];
+    let Some((head, rest)) = record.get_mut(..fixed).and_then(|fixed| fixed.split_first_chunk_mut()) else {
+        return;
+    };
+    *head = common;
     use attach::Kind;
-    match kind {
-        Kind::SyscallEnter | Kind::SyscallExit => {
-            let words = event.words.iter().take(event.words_len as usize);
-            for (i, word) in words.enumerate() {
-                let at = i.wrapping_mul(8).wrapping_add(8);
-                if at < fixed {
-                    put(record, at, Size::Eight, *word);
-                }
-            }
-        }
-        Kind::Kretprobe | Kind::Uretprobe | Kind::Function | Kind::FunctionExit => {
-            put(record, 8, Size::Eight, event.ip);
-            put(record, 16, Size::Eight, event.caller);
-        }
-        Kind::Kprobe | Kind::Uprobe => put(record, 8, Size::Eight, event.ip),
-        _ => {}
+    let (ip, caller) = ([event.ip], [event.ip, event.caller]);
+    let words = match kind {
+        Kind::SyscallEnter | Kind::SyscallExit => event.words.get(..event.words_len as usize).unwrap_or_default(),
+        Kind::Kretprobe | Kind::Uretprobe | Kind::Function | Kind::FunctionExit => &caller,
+        Kind::Kprobe | Kind::Uprobe => &ip,
+        _ => &[],
+    };
+    // The fixed part is a multiple of eight bytes.
+    let (eights, _) = rest.as_chunks_mut::<8>();
+    let (filled, empty) = eights.split_at_mut(words.len().min(eights.len()));
+    for (word, room) in words.iter().zip(filled) {
+        *room = word.to_ne_bytes();
+    }
+    for room in empty {
+        *room = [0; 8];
     }
 }

@@ -5,7 +5,7 @@
 use core::ffi::c_int;
 
 use ktap_bytecode::trap::Fault;
-use ktap_vm::Outcome;
+use ktap_vm::{Gist, Outcome};
 
 use crate::border::KpEvent;
 use crate::filter;
@@ -32,10 +32,10 @@ pub(crate) fn event(probe: &Probe, event: &KpEvent) -> c_int {
 /// What has no filter, or has passed one that is quick.
 #[inline(always)]
 fn handle(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
-    if let Some(count) = probe.count
-        && program.vm.run_count(count)
-    {
-        return 0;
+    match probe.gist {
+        Some(Gist::Count(count)) if program.vm.run_count(count) => return 0,
+        Some(Gist::PrintEvent) => return print_event(program, probe, event),
+        _ => {}
     }
     if event.frame() >= program.process_frame {
         program.count_skipped();
@@ -71,6 +71,24 @@ fn filtered(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
         if occasion.is_crowded() {
             program.count_skipped();
         }
+        return 0;
+    }
+    run(program, probe, event, &occasion)
+}
+
+/// What has only to be printed, if the record is one that is made here.
+#[inline(never)]
+fn print_event(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
+    if event.frame() >= program.process_frame {
+        program.count_skipped();
+        return 0;
+    }
+    let occasion = Occasion::event(program, probe, event);
+    if occasion.emit_event() {
+        return 0;
+    }
+    if occasion.is_crowded() {
+        program.count_skipped();
         return 0;
     }
     run(program, probe, event, &occasion)

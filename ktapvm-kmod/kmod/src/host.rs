@@ -97,6 +97,31 @@ impl<'a> Occasion<'a> {
         }
     }
 
+    /// Gives the event's record away as `print(argstr)` says it; false if there is none that was made here. A loss is counted.
+    #[inline(always)]
+    pub(crate) fn emit_event(&self) -> bool {
+        let (Some(probe), Some(event)) = (self.probe, self.event) else {
+            return false;
+        };
+        let Some(body) = self.paper.body(&probe.recipe, event, &self.program.buffers) else {
+            return false;
+        };
+        self.write(self.time_ns(), body);
+        true
+    }
+
+    /// Writes a record to the ring; false if it was lost, which is counted.
+    #[inline(always)]
+    fn write(&self, time_ns: u64, body: &[u8]) -> bool {
+        // SAFETY: the session is C's own, alive while we run; the body is there.
+        let failed =
+            unsafe { border::kph_ring_write(self.program.c, time_ns, self.attached, body.as_ptr(), body.len() as u32) };
+        if failed != 0 {
+            self.program.count_lost(self.attached);
+        }
+        failed == 0
+    }
+
     /// True if its record could not be made, as a handler that it interrupted was making one.
     pub(crate) fn is_crowded(&self) -> bool {
         self.paper.is_refused()
@@ -301,22 +326,11 @@ impl Host for Occasion<'_> {
     }
 
     fn emit(&self, header: RecordHeader, body: &[u8]) -> Result<(), RecordLost> {
-        let attached = self.attached;
-        // SAFETY: the session is C's own, alive while we run; the body is there.
-        let failed = unsafe {
-            border::kph_ring_write(
-                self.program.c,
-                header.time_ns,
-                attached,
-                body.as_ptr(),
-                body.len() as u32,
-            )
-        };
-        if failed == 0 {
-            return Ok(());
+        if self.write(header.time_ns, body) {
+            Ok(())
+        } else {
+            Err(RecordLost)
         }
-        self.program.count_lost(attached);
-        Err(RecordLost)
     }
 
     fn attach(&self, probe: u16, _attached: u16) -> Result<(), Trap> {

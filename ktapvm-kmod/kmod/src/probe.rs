@@ -4,7 +4,7 @@
 
 use core::cell::Cell;
 
-use ktap_vm::Count;
+use ktap_vm::Gist;
 
 use crate::event::Recipe;
 use crate::filter::{Quick, Test};
@@ -37,8 +37,8 @@ pub(crate) struct Probe {
     pub(crate) way: Way,
     /// The filter in short, where the way goes through it.
     pub(crate) quick: Quick,
-    /// The handler in short, if it does nothing but count.
-    pub(crate) count: Option<Count>,
+    /// The handler in short, if it is that simple.
+    pub(crate) gist: Option<Gist>,
     /// Where the program's field references find their values.
     pub(crate) fields: &'static [Source],
     /// The event's own fields.
@@ -62,7 +62,7 @@ impl Probe {
             attached,
             way: Way::Plain,
             quick: Quick::NONE,
-            count: None,
+            gist: None,
             fields: &[],
             own: &[],
             name: &[],

@@ -63,6 +63,57 @@ fn system_calls_from_words() {
 }
 
 #[test]
+fn an_event_that_is_only_printed() {
+    let text = |words: u64| {
+        let mut record = vec![0x34, 0x12, 0x10, 0, 42, 0, 0, 0];
+        let words = (0..7).map(|i| if i < words { i + 1 } else { 0 });
+        words.for_each(|word| record.extend_from_slice(&word.to_ne_bytes()));
+        record
+    };
+    for (script, says) in [
+        ("trace 'syscalls:sys_enter_openat' { print(argstr) }", 1),
+        ("trace 'syscalls:sys_enter_openat' { print(argstr) print(argstr) }", 2),
+        (
+            "trace 'syscalls:sys_enter_openat' { if (cpu() == 1) { print(argstr) } }",
+            1,
+        ),
+    ] {
+        let mut probe = Probe::new(ProbeKind::SyscallEnter, "sys_enter_openat");
+        probe.head.flags = NEEDS_RECORD;
+        probe.head.format_id = 0x1234;
+        let session = armed(script, 0, &probe);
+        let mut fired = event();
+        (fired.cpu, fired.level) = (1, 1);
+        fired.words = [1, 2, 3, 4, 5, 6, 7, 8];
+        for words in [7, 2, 0] {
+            fired.words_len = words;
+            world(|world| world.entries.clear());
+            assert_eq!(session.fire(0, &fired), 0, "{script}");
+            let expected = format!("Print([Event(4660, {:?})])", text(words as u64));
+            assert_eq!(printed(), vec![expected; says], "{script}");
+        }
+    }
+}
+
+#[test]
+fn strings_behind_a_record_that_is_only_printed() {
+    let mut probe = Probe::new(ProbeKind::Kprobe, "do_sys_open");
+    probe.head.flags = NEEDS_RECORD;
+    probe.head.record_len = 24;
+    probe.head.format_id = 7;
+    probe.fetches = vec![fetch(Base::Comm, Shape::String, 0, 0, 16)];
+    let session = armed("trace probe:do_sys_open { print(argstr) }", 0, &probe);
+    assert_eq!(session.fire(0, &event()), 0);
+    let said = printed();
+    assert_eq!(said.len(), 1);
+    assert!(
+        said[0].starts_with("Print([Event(7, [7, 0, 0, 0, 42, 0, 0, 0, "),
+        "{said:?}"
+    );
+    assert!(said[0].len() > 80 && said[0].ends_with(", 0])])"), "{said:?}");
+}
+
+#[test]
 fn fields_of_the_kernels_record() {
     let mut probe = Probe::new(ProbeKind::Tracepoint, "sched_switch");
     probe.head.config = 99;

@@ -187,6 +187,11 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
+        name: "record of the event",
+        target: 220,
+        handlers: &[(2, &[call(1, 0, Builtin::Argstr), call(0, 1, Builtin::Print), END])],
+    },
+    Row {
         name: "printf of two numbers",
         target: 220,
         handlers: &[(
@@ -338,8 +343,9 @@ impl Host for Plain {
     fn event_field_number(&self, _: i64) -> FieldValue<'_> {
         FieldValue::Nil
     }
+    #[inline(never)]
     fn event_raw(&self) -> Option<(u16, &[u8])> {
-        None
+        Some((21, &[7; 64]))
     }
     fn set_retval(&self, _: i64) -> Result<(), Trap> {
         Err(Trap::Unsafe)

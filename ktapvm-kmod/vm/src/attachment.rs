@@ -10,6 +10,7 @@ use ktap_bytecode::limits::{MAX_ATTACHED, MAX_FUNCTIONS};
 use ktap_bytecode::op::Op;
 
 use crate::layout::control;
+use crate::number;
 use crate::short;
 use crate::vm::Vm;
 
@@ -20,7 +21,16 @@ const LIGHT: u64 = 1 << 29;
 
 const _: () = assert!(MAX_FUNCTIONS <= 1 << 12);
 
-/// What a handler comes to that does nothing but add to a global.
+/// What a handler comes to that is too simple to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gist {
+    /// `n += 1`, for [`Vm::run_count`].
+    Count(Count),
+    /// `print(argstr)`: the record of the event, which the host has.
+    PrintEvent,
+}
+
+/// An addition to a global.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     global: u16,
@@ -95,17 +105,27 @@ impl Vm<'_> {
         self.attachment(attached).is_idle()
     }
 
-    /// Returns what the handler of an attachment comes to, if all that it does is to count.
-    pub fn attached_count_of(&self, attached: u16) -> Option<Count> {
+    /// Returns what the handler of an attachment comes to, if that is simple.
+    pub fn attached_gist(&self, attached: u16) -> Option<Gist> {
         let attachment = self.attachment(attached);
         let function = self.code.functions.get(attachment.function())?;
-        let mut words = self.code.code.iter().skip(function.start as usize);
-        let (first, second) = (words.next()?, words.next()?);
-        let counts = !attachment.is_idle() && first.op() == Some(Op::GInc) && second.op() == Some(Op::Return0);
-        counts.then(|| Count {
-            global: first.d(),
-            by: first.a(),
-        })
+        let words = self.code.code.get(function.start as usize..)?;
+        match words.get(..function.len as usize)? {
+            _ if attachment.is_idle() => None,
+            [add, end] if add.op() == Some(Op::GInc) && end.op() == Some(Op::Return0) => Some(Gist::Count(Count {
+                global: add.d(),
+                by: add.a(),
+            })),
+            [text, print, end]
+                if text.op() == Some(Op::CallBuiltin)
+                    && text.c() == number::ARGSTR
+                    && short::prints_alone(*print, text.a())
+                    && end.op() == Some(Op::Return0) =>
+            {
+                Some(Gist::PrintEvent)
+            }
+            _ => None,
+        }
     }
 
     /// Counts, in place of a handler that does nothing else; false if the handler has to do it.

@@ -39,5 +39,5 @@ mod verified;
 mod vm;
 mod window;
 
-pub use attachment::Count;
+pub use attachment::{Count, Gist};
 pub use vm::{Counters, LoadError, Outcome, Vm};

@@ -18,5 +18,5 @@ numbers! {
         ADD Add SUB Sub ADD_K AddK SUB_K SubK EQ Eq EQ_K EqK LT_K LtK LE_K LeK GT_K GtK GE_K GeK
         JMP Jmp JMP_T JmpT JMP_F JmpF FOR_LOOP ForLoop CALL_BUILTIN CallBuiltin RETURN0 Return0
     }
-    Builtin { PRINTF Printf PID Pid TID Tid CPU Cpu NSECS Nsecs EXECNAME Execname LOG2 Log2 }
+    Builtin { PRINT Print PRINTF Printf ARGSTR Argstr PID Pid TID Tid CPU Cpu NSECS Nsecs EXECNAME Execname LOG2 Log2 }
 }

@@ -8,9 +8,9 @@
 
 use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::code::{CodeRef, Function};
-use ktap_bytecode::op::Op;
+use ktap_bytecode::op::{Op, Word};
 
-use crate::builtin::{exponent, printf_quickly};
+use crate::builtin::{exponent, print_event, print_quickly, printf_quickly};
 use crate::host::{FieldValue, Host};
 use crate::number;
 use crate::seat::Seat;
@@ -91,6 +91,14 @@ fn is_light(builtin: u8) -> bool {
     )
 }
 
+/// True for the call that prints what is in this register, and nothing else. What it was given is gone after it.
+pub(crate) fn prints_alone(word: Word, register: u8) -> bool {
+    word.0 as u8 == number::CALL_BUILTIN
+        && word.c() == number::PRINT
+        && word.b() == 1
+        && word.a().wrapping_add(1) == register
+}
+
 impl<H: Host> Seat<'_, '_, H> {
     /// Goes the short way from a place on; nothing if the handler has ended, else the place at which it was left.
     #[inline(always)]
@@ -103,6 +111,7 @@ impl<H: Host> Seat<'_, '_, H> {
                 number::RETURN0 => return None,
                 number::LOAD_I => registers.set(word.a(), Value::int(word.sd() as i64)),
                 number::LOAD_K => registers.set(word.a(), vm.constant(word.d() as usize)),
+                number::MOVE => registers.set(word.a(), registers.get(word.b())),
                 number::LOAD_NIL if word.b() == 1 => registers.set(word.a(), Value::NIL),
                 number::G_GET => match vm.steady(word.d()) {
                     Some(value) => registers.set(word.a(), value),
@@ -217,6 +226,23 @@ impl<H: Host> Seat<'_, '_, H> {
                             if !printf_quickly(self, registers, first, word.b()) {
                                 break;
                             }
+                            Value::NIL
+                        }
+                        number::PRINT if R::IN_FRAME => {
+                            let first = word.a().wrapping_add(1);
+                            if !print_quickly(self, registers, first, word.b()) {
+                                break;
+                            }
+                            Value::NIL
+                        }
+                        // The event's text, if it is to be printed at once: no string is made of it.
+                        number::ARGSTR if R::IN_FRAME => {
+                            let print = vm.words.word(place.next());
+                            if !prints_alone(print, word.a()) || !print_event(self) {
+                                break;
+                            }
+                            place = place.next();
+                            registers.set(print.a(), Value::NIL);
                             Value::NIL
                         }
                         _ => break,

@@ -125,6 +125,14 @@ proptest! {
         code.extend((first..regs).map(|register| ad(Op::LoadI, register, register as i32)));
         for (i, seed) in seeds.iter().enumerate() {
             code.push(word(first, regs, *seed, seeds.len() - 1 - i));
+            // The event's text, printed at once; what the register of it holds then is not said.
+            if seed[3] % 16 == 1 {
+                code.extend([
+                    abc(Op::CallBuiltin, first + 1, 0, Builtin::Argstr as u8),
+                    abc(Op::CallBuiltin, first, 1, Builtin::Print as u8),
+                    ad(Op::LoadI, first + 1, i as i32),
+                ]);
+            }
             // What registers hold shows when a handler is left in the middle, too.
             if seed[3] % 16 == 0 {
                 code.push(abc(Op::CallBuiltin, first, regs - first - 1, Builtin::Print as u8));

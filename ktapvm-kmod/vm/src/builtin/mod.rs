@@ -14,7 +14,7 @@ mod table;
 mod task;
 
 pub(crate) use hist::exponent;
-pub(crate) use print::printf_quickly;
+pub(crate) use print::{print_event, print_quickly, printf_quickly};
 
 use ktap_bytecode::builtin::Builtin;
 use ktap_bytecode::trap::Trap;

@@ -49,6 +49,39 @@ pub(super) fn printf<H: Host>(run: &mut Run<'_, '_, H>, args: Args) -> Ran<Value
     send(run, args, true)
 }
 
+/// `print(argstr)` through the frame's buffer. False if the event has no record, and nothing was done.
+#[inline(never)]
+pub(crate) fn print_event<H: Host>(seat: &Seat<'_, '_, H>) -> bool {
+    let Some((id, raw)) = seat.host.event_raw() else {
+        return false;
+    };
+    seat.emit(|writer| {
+        writer.print(1);
+        writer.event(id, raw);
+        true
+    })
+}
+
+/// `print`, but not of a table alone, which is shown with its entries. False if it is that, and nothing was done.
+#[inline(never)]
+pub(crate) fn print_quickly<H: Host, R: Registers>(
+    seat: &Seat<'_, '_, H>,
+    registers: &R,
+    first: u8,
+    count: u8,
+) -> bool {
+    if count == Word::MULTI || count == 1 && registers.get(first).is(Tag::Table) {
+        return false;
+    }
+    seat.emit(|writer| {
+        writer.print(count as usize);
+        for i in 0..count {
+            record::write(seat.region(), seat.host, writer, registers.get(first.wrapping_add(i)));
+        }
+        true
+    })
+}
+
 /// `printf`, if all is plain: a format, numbers, texts that stay. False if it is not, and nothing was done.
 #[inline(never)]
 pub(crate) fn printf_quickly<H: Host, R: Registers>(
