@@ -84,7 +84,10 @@ fn print_event(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
         return 0;
     }
     let occasion = Occasion::event(program, probe, event);
-    if occasion.emit_event() {
+    if let Some(taken) = occasion.emit_event() {
+        if taken.is_err() {
+            program.vm.count_lost();
+        }
         return 0;
     }
     if occasion.is_crowded() {

@@ -97,29 +97,25 @@ impl<'a> Occasion<'a> {
         }
     }
 
-    /// Gives the event's record away as `print(argstr)` says it; false if there is none that was made here. A loss is counted.
+    /// Gives the event's record away as `print(argstr)` says it; nothing if there is none that was made here.
     #[inline(always)]
-    pub(crate) fn emit_event(&self) -> bool {
-        let (Some(probe), Some(event)) = (self.probe, self.event) else {
-            return false;
-        };
-        let Some(body) = self.paper.body(&probe.recipe, event, &self.program.buffers) else {
-            return false;
-        };
-        self.write(self.time_ns(), body);
-        true
+    pub(crate) fn emit_event(&self) -> Option<Result<(), RecordLost>> {
+        let (probe, event) = (self.probe?, self.event?);
+        let body = self.paper.body(&probe.recipe, event, &self.program.buffers)?;
+        Some(self.write(self.time_ns(), body))
     }
 
-    /// Writes a record to the ring; false if it was lost, which is counted.
+    /// Writes a record to the ring. A loss is counted for the attachment.
     #[inline(always)]
-    fn write(&self, time_ns: u64, body: &[u8]) -> bool {
+    fn write(&self, time_ns: u64, body: &[u8]) -> Result<(), RecordLost> {
         // SAFETY: the session is C's own, alive while we run; the body is there.
         let failed =
             unsafe { border::kph_ring_write(self.program.c, time_ns, self.attached, body.as_ptr(), body.len() as u32) };
-        if failed != 0 {
-            self.program.count_lost(self.attached);
+        if failed == 0 {
+            return Ok(());
         }
-        failed == 0
+        self.program.count_lost(self.attached);
+        Err(RecordLost)
     }
 
     /// True if its record could not be made, as a handler that it interrupted was making one.
@@ -326,11 +322,7 @@ impl Host for Occasion<'_> {
     }
 
     fn emit(&self, header: RecordHeader, body: &[u8]) -> Result<(), RecordLost> {
-        if self.write(header.time_ns, body) {
-            Ok(())
-        } else {
-            Err(RecordLost)
-        }
+        self.write(header.time_ns, body)
     }
 
     fn attach(&self, probe: u16, _attached: u16) -> Result<(), Trap> {

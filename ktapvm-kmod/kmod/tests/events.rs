@@ -260,6 +260,17 @@ fn a_full_ring_is_counted_by_attachment() {
 }
 
 #[test]
+fn a_full_ring_loses_events_that_are_only_printed() {
+    let mut probe = Probe::new(ProbeKind::SyscallEnter, "b");
+    probe.head.flags = NEEDS_RECORD;
+    let mut session = armed("trace a:b { print(argstr) }", 0, &probe);
+    world(|world| world.ring_full = true);
+    assert_eq!(session.fire(0, &event()), 0);
+    let (stats, each) = stats(&mut session);
+    assert_eq!((stats.lost, each[0].lost, stats.recursion), (1, 1, 0));
+}
+
+#[test]
 fn events_of_no_cpu_are_counted() {
     let mut session = armed("trace a:b { print(1) }", 0, &Probe::new(ProbeKind::RawTracepoint, "b"));
     let mut far = event();

@@ -376,6 +376,11 @@ impl<'p> Vm<'p> {
         self.objects.layout.heap.wrapping_add(words).wrapping_mul(8)
     }
 
+    /// Counts a record that the host could not take, where a handler was not run but done by the host.
+    pub fn count_lost(&self) {
+        self.count(control::LOST);
+    }
+
     /// Counts one drop.
     pub(crate) fn count(&self, counter: usize) {
         if let Some(word) = self.objects.heap.region.atomic(counter) {
