@@ -15,7 +15,7 @@ use crate::border::{self, KpEvent};
 use crate::event::Paper;
 use crate::probe::Probe;
 use crate::session::Program;
-use crate::source::{self, Source};
+use crate::source::{self, Size, Source};
 
 /// One run and why it runs.
 pub(crate) struct Occasion<'a> {
@@ -66,10 +66,7 @@ impl<'a> Occasion<'a> {
             Source::Nil => FieldValue::Nil,
             Source::Bool(value) => FieldValue::Bool(value),
             Source::Int(value) => FieldValue::Int(value),
-            Source::Word { index, size, signed } => match self.word(index) {
-                Some(word) => FieldValue::Int(size.cut(word, signed)),
-                None => FieldValue::Nil,
-            },
+            Source::Word { index, size, signed } => self.word_field(index, size, signed),
             Source::Text(span) => match self.probe {
                 Some(probe) => FieldValue::Str(span.of(probe.recipe.fetches.text)),
                 None => FieldValue::Nil,
@@ -123,12 +120,16 @@ impl<'a> Occasion<'a> {
         self.paper.is_refused()
     }
 
-    fn word(&self, index: u8) -> Option<u64> {
-        let event = self.event?;
-        if index as u16 >= event.words_len {
-            return None;
+    #[inline(always)]
+    fn word_field(&self, index: u8, size: Size, signed: bool) -> FieldValue<'_> {
+        let word = match self.event {
+            Some(event) if (index as u16) < event.words_len => event.words.get(index as usize),
+            _ => None,
+        };
+        match word {
+            Some(word) => FieldValue::Int(size.cut(*word, signed)),
+            None => FieldValue::Nil,
         }
-        event.words.get(index as usize).copied()
     }
 
     fn record(&self) -> Option<&[u8]> {
@@ -248,9 +249,11 @@ impl Host for Occasion<'_> {
         self.probe.map_or(&[], |probe| probe.name)
     }
 
-    #[inline]
+    #[inline(always)]
     fn event_field(&self, index: u16, _field: Field) -> FieldValue<'_> {
         match self.probe.and_then(|probe| probe.fields.get(index as usize)) {
+            // The commonest, here and not a call away.
+            Some(Source::Word { index, size, signed }) => self.word_field(*index, *size, *signed),
             Some(source) => self.value(*source),
             None => FieldValue::Nil,
         }
