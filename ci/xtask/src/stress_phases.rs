@@ -51,6 +51,10 @@ const UNLOAD: &str = "sleep 0.0$((RANDOM % 10)); rmmod ktapvm 2>/dev/null";
 const EAT: &str =
     "head -c $((RANDOM * 10000 + 100000000)) /dev/zero >/dev/shm/eaten 2>/dev/null; sleep 0.2; rm -f /dev/shm/eaten";
 
+/// Takes the second CPU away for a moment.
+const UNPLUG: &str = "echo 0 >/sys/devices/system/cpu/cpu1/online; sleep 0.$((RANDOM % 10)); \
+     echo 1 >/sys/devices/system/cpu/cpu1/online; sleep 0.$((RANDOM % 10))";
+
 const COUNT_ALL: &str = "var t = {} trace *:* { t[cpu] += 1 } trace_end { print_hist(t) }";
 
 const MANY: &[(&str, &str)] = &[
@@ -126,6 +130,14 @@ const OWN: &[(&str, &str)] = &[
         "",
     ),
     (
+        "trace probe:memcpy, probe:ktime_get_mono_fast_ns { print(argstr) }",
+        "--ring-pages 16",
+    ),
+    (
+        "trace \"ftrace:function /ip == */\" { print(argstr) }",
+        "--ring-pages 16",
+    ),
+    (
         "var n = 0 trace irq:*, timer:*, irq_vectors:*, rcu:*, kmem:* { n += 1 print(n) }",
         "",
     ),
@@ -160,6 +172,7 @@ const LOUD: &[(&str, &str)] = &[
     ("trace sched:* { print(argstr) }", "--ring-pages 1"),
     ("trace probe:vfs_* { print(stack()) }", "--ring-pages 2"),
     ("trace kmem:*, irq:* { print(argstr) }", "--ring-pages 1"),
+    ("trace syscalls:sys_enter_* { print(argstr) }", "--ring-pages 1"),
 ];
 
 const SAME: &[(&str, &str)] = &[
@@ -176,7 +189,7 @@ const SAME: &[(&str, &str)] = &[
 pub const PHASES: &[Phase] = &[
     Phase {
         name: "every tracepoint counted",
-        share: 15,
+        share: 12,
         scripts: &[(COUNT_ALL, ""), ("var t = {} trace *:* { count(t, probename) }", "")],
         at_a_time: 1,
         session: 8000,
@@ -185,7 +198,7 @@ pub const PHASES: &[Phase] = &[
     },
     Phase {
         name: "attached and detached in a loop",
-        share: 15,
+        share: 12,
         scripts: MANY,
         at_a_time: 1,
         session: 100,
@@ -221,12 +234,21 @@ pub const PHASES: &[Phase] = &[
     },
     Phase {
         name: "functions that the module itself uses",
-        share: 17,
+        share: 16,
         scripts: OWN,
         at_a_time: 1,
         session: 1000,
         codes: TRAPPABLE,
         beside: Beside::Load,
+    },
+    Phase {
+        name: "CPUs that leave and come back",
+        share: 7,
+        scripts: MANY,
+        at_a_time: 2,
+        session: 1500,
+        codes: REFUSABLE,
+        beside: Beside::Command(UNPLUG),
     },
     Phase {
         name: "no memory",
