@@ -389,7 +389,8 @@ pub enum EndReason {
 /// A question about the board.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Question {
-    /// Names of tracepoints, `system:event` lines, by a glob over the whole name.
+    /// Names of tracepoints, `system:event` lines, by a glob over the whole name; for a glob that begins with `probe:`, the functions that
+    /// kprobes may be put on, `probe:function` or `probe:module:function` lines, by a glob over the function's name.
     Events {
         /// Glob.
         glob: String,

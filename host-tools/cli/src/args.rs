@@ -214,7 +214,7 @@ pub struct ListArgs {
     /// What to list.
     #[arg(value_enum)]
     pub what: ListWhat,
-    /// Only names that match.
+    /// Only names that match. Probes are tracepoints, or with `probe:GLOB` the functions that kprobes may be put on.
     #[arg(default_value = "*")]
     pub glob: String,
     #[command(flatten)]

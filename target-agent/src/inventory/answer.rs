@@ -10,6 +10,7 @@ use ktap_link::message::{Answer, BoardMessage, Packed, Question, Refusal, Refusa
 
 use super::abilities;
 use super::events::{self, EventName};
+use super::symbols;
 use super::tracefs::Tracefs;
 use crate::agent::Board;
 use crate::refusal::{refuse, refuse_errno};
@@ -19,6 +20,8 @@ use crate::wire::{Gone, Wire};
 
 /// Bytes of text in one part.
 const PART: usize = 64 << 10;
+/// What begins a pattern for functions.
+const FUNCTIONS: &str = "probe:";
 /// Bytes in flight while an answer is sent.
 const IN_FLIGHT: usize = 256 << 10;
 
@@ -122,7 +125,14 @@ fn tracefs() -> Result<Tracefs, Refusal> {
     Tracefs::find().map_err(|errno| refuse_errno(Stage::Ask, RefusalCode::NoTracefs, errno, "tracefs"))
 }
 
+/// Tracepoints; functions, where the pattern says that it means these.
 fn event_names(pattern: &str) -> Result<Vec<u8>, Refusal> {
+    if let Some(functions) = pattern.strip_prefix(FUNCTIONS) {
+        let mut names = symbols::functions(functions, None);
+        names.sort_unstable();
+        let lines = names.iter().map(|name| alloc::format!("{FUNCTIONS}{name}\n"));
+        return Ok(lines.collect::<String>().into_bytes());
+    }
     let names = events::all(&tracefs()?);
     let names = names.map_err(|errno| refuse_errno(Stage::Ask, RefusalCode::System, errno, "available_events"))?;
     let full = names

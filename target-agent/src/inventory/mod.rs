@@ -11,4 +11,5 @@ pub mod events;
 pub mod format;
 pub mod formats;
 pub mod memory;
+pub mod symbols;
 pub mod tracefs;

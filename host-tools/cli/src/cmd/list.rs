@@ -51,7 +51,8 @@ fn probes(client: &mut Client, abi: Abi, pattern: &str, verbose: bool) -> Result
         glob: pattern.to_owned(),
     })?;
     let names = String::from_utf8_lossy(&names).into_owned();
-    if !verbose {
+    // What a function is given, the board does not know.
+    if !verbose || pattern.starts_with("probe:") {
         return Ok(names);
     }
     let mut text = String::new();

@@ -11,7 +11,7 @@ use ktap_bytecode::fetch::{FetchArg, FetchBase, FetchType};
 use ktap_device::attach::{Base, Deref, Fetch, Shape};
 
 use super::sources::add_text;
-use super::symbols;
+use crate::inventory::symbols;
 
 /// Which addresses stand in front of a probe's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

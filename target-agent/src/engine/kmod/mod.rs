@@ -18,6 +18,5 @@ pub mod perf_names;
 pub mod point;
 pub mod sources;
 pub mod state;
-pub mod symbols;
 pub mod syscalls;
 pub mod uses;

@@ -14,7 +14,7 @@ use ktap_link::message::{Refusal, RefusalCode, Stage};
 use super::event_name;
 use super::probe::{Probed, put};
 use crate::engine::kmod::attach::Planner;
-use crate::engine::kmod::symbols;
+use crate::inventory::symbols;
 use crate::refusal::refuse;
 
 /// Attaches to every function.

@@ -6,7 +6,7 @@ use ktap_device::attach::Kind;
 use ktap_link::message::{Refusal, RefusalCode, Stage};
 
 use crate::engine::kmod::attach::{Planner, Wanted};
-use crate::engine::kmod::symbols;
+use crate::inventory::symbols;
 use crate::refusal::refuse;
 
 /// Attaches to an address.

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 use ktap_bytecode::glob;
 
+use super::tracefs::Tracefs;
 use crate::crc::crc32;
-use crate::inventory::tracefs::Tracefs;
 use crate::sys::file::{self, Fd};
 
 /// Calls `take` with every line of a file, until it says false; false if the file cannot be read.
