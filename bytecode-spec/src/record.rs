@@ -275,10 +275,8 @@ impl<'b> RecordWriter<'b> {
         let room = self.buf.get_mut(self.len..);
         match room.and_then(|room| room.get_mut(..bytes.len())) {
             Some(slot) => {
-                // No `copy_from_slice`: its check of the lengths is a panic path for a compiler that saves space.
-                for (to, from) in slot.iter_mut().zip(bytes) {
-                    *to = *from;
-                }
+                // Of one length, so that there is no panic path.
+                slot.copy_from_slice(bytes);
                 self.len = self.len.wrapping_add(bytes.len());
             }
             None => self.full = true,
