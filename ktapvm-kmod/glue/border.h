@@ -99,10 +99,13 @@ u32 kph_pause(void);
 /* `bytes` 4 or 8 of task_struct at `offset`; -EINVAL outside it. */
 int kph_task_field(u64 offset, u32 bytes, u64 *out);
 
+/* Whose memory is read: the kernel's, the task's, or that of the two which has such addresses. */
+enum ktap_memory { KTAP_KERNEL_MEMORY, KTAP_USER_MEMORY, KTAP_ANY_MEMORY };
+
 /* Never fault, never sleep. Address ranges are checked: kernel reads take kernel addresses only, user reads user addresses only. 0 or -EFAULT. */
-int kph_read(u32 user, u64 address, void *out, size_t len);
+int kph_read(u32 memory, u64 address, void *out, size_t len);
 /* A NUL-terminated string of at most `len` bytes, without its NUL; what could not be read ends it. Returns its length. */
-size_t kph_read_str(u32 user, u64 address, u8 *out, size_t len);
+size_t kph_read_str(u32 memory, u64 address, u8 *out, size_t len);
 
 /* The stack at the probed place, innermost first, none of our own or the tracer's frames; `event` may be NULL (main). Returns frames. */
 u32 kph_stack(const struct kp_event *event, u32 user, u32 skip, u64 *out, u32 room);

@@ -167,13 +167,15 @@ void kph_irq_restore(u64 flags)
 }
 NOKPROBE_SYMBOL(kph_irq_restore);
 
-int kph_read(u32 user, u64 address, void *out, size_t len)
+int kph_read(u32 memory, u64 address, void *out, size_t len)
 {
 	unsigned long at = address;
 
 	if (at != address || at + len < at)
 		return -EFAULT;
-	if (!user)
+	if (memory == KTAP_ANY_MEMORY)
+		memory = ktap_user_range(at, len) ? KTAP_USER_MEMORY : KTAP_KERNEL_MEMORY;
+	if (memory == KTAP_KERNEL_MEMORY)
 		return ktap_kernel_range(at, len) && !copy_from_kernel_nofault(out, (void *)at, len) ? 0 : -EFAULT;
 	/* A thread of the kernel runs on somebody else's memory. */
 	if (!current->mm || current->flags & PF_KTHREAD || !ktap_user_range(at, len))
@@ -185,7 +187,7 @@ NOKPROBE_SYMBOL(kph_read);
 /* Pieces are aligned to their size and so lie in one page: what cannot be read of one cannot be read at all. */
 #define KTAP_PIECE 64
 
-size_t kph_read_str(u32 user, u64 address, u8 *out, size_t len)
+size_t kph_read_str(u32 memory, u64 address, u8 *out, size_t len)
 {
 	size_t done = 0;
 
@@ -194,7 +196,7 @@ size_t kph_read_str(u32 user, u64 address, u8 *out, size_t len)
 		size_t piece = min_t(size_t, KTAP_PIECE - (at & (KTAP_PIECE - 1)), len - done);
 		size_t got;
 
-		if (kph_read(user, at, out + done, piece))
+		if (kph_read(memory, at, out + done, piece))
 			break;
 		got = strnlen(out + done, piece);
 		done += got;

@@ -5,6 +5,7 @@
  * In: kph_* calls under the session's mutex. Out: calls of each kind's table. Invariant: detaching first lets nothing fire, then takes out, then waits once for
  * all; only then is a probe's memory touched.
  */
+#include <linux/bitmap.h>
 #include <linux/errno.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
@@ -324,6 +325,11 @@ int kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const
 
 	if (session->enabled)
 		return -EBUSY;
+	if (session->follow) {
+		ktap_follow_stop(session);
+		tracepoint_synchronize_unregister();
+		bitmap_zero(session->followed, PID_MAX_LIMIT);
+	}
 	session->only = only;
 	session->cpu = cpu;
 	session->narrow = only || cpu >= 0;
@@ -332,5 +338,5 @@ int kph_scope(struct ktap_session *session, u32 only, u32 follow, s32 cpu, const
 	session->excluded_mask = 0;
 	for (i = 0; i < session->excluded_count; i++)
 		session->excluded_mask |= 1UL << (session->excluded[i] % BITS_PER_LONG);
-	return only && follow && !session->follow ? ktap_follow_start(session) : 0;
+	return only && follow ? ktap_follow_start(session) : 0;
 }

@@ -153,7 +153,7 @@ static u32 ktap_user_stack(const struct pt_regs *regs, u32 skip, u64 *out, u32 r
 			skip--;
 		else
 			out[count++] = ip;
-		if (!at || at <= last || at % sizeof(long) || kph_read(1, at, frame, sizeof(frame)) || !frame[1])
+		if (!at || at <= last || at % sizeof(long) || kph_read(KTAP_USER_MEMORY, at, frame, sizeof(frame)) || !frame[1])
 			break;
 		ip = ktap_user_code(frame[1]);
 		last = at;

@@ -14,7 +14,7 @@ use crate::border::{KphAttach, kph_attach, kph_register};
 use crate::buffer::RECORD_ROOM;
 use crate::event::{Head, Recipe};
 use crate::fetch::{self, Deref, Fetch, Fetches, MAX_DEREFS, MAX_FETCHES, Wrong};
-use crate::filter::{Depth, MAX_TESTS, Quick, Test};
+use crate::filter::{Depth, MAX_TESTS, MOST_WORK, Quick, Test};
 use crate::load::require;
 use crate::probe::{Probe, Way};
 use crate::request::{Input, Refused};
@@ -166,12 +166,17 @@ impl Session {
         };
         let fields = carver.list(lists.fields, |_, raw| source(raw, offset_of!(Attach, fields)))?;
         let own = carver.list(lists.own, |_, raw| source(raw, offset_of!(Attach, own)))?;
-        let mut depth = Depth::default();
+        let (mut depth, mut work) = (Depth::default(), 0u64);
         let tests = carver.list(lists.filter, |_, raw| {
             let wrong = malformed(offset_of!(Attach, filter));
             let test = Test::check(&raw, text, words).ok_or(wrong)?;
             uses.of(test.source());
-            if depth.step(test) { Ok(test) } else { Err(wrong) }
+            work = work.saturating_add(test.work());
+            if work <= MOST_WORK && depth.step(test) {
+                Ok(test)
+            } else {
+                Err(wrong)
+            }
         })?;
         require(depth.is_whole(tests.len()), offset_of!(Attach, filter))?;
         let fetches = carver.list(lists.fetches, |index, raw| {
@@ -218,6 +223,7 @@ impl Session {
         } else if !tests.is_empty() {
             probe.way = Way::Filtered;
         }
+        probe.needs_buffer = made.needs_buffers;
         probe.gist = program.vm.attached_gist(request.attached);
         (probe.tests, probe.fields, probe.own, probe.name) = (tests, fields, own, event);
         // SAFETY: the block begins with room for a probe, aligned, and nobody uses it yet.
@@ -273,6 +279,11 @@ fn check(request: &Attach, input: Input<'_>, attached: usize) -> Result<Kind, Re
         _ => true,
     };
     require(named, offset_of!(Attach, name))?;
+    // A tick has nothing to be filtered by.
+    require(
+        kind != Kind::Tick || request.filter.count == 0,
+        offset_of!(Attach, filter),
+    )?;
     if kind == Kind::Breakpoint {
         let (len, access) = (request.extra & 0xff, request.extra >> 8);
         let watched = matches!(len, 1 | 2 | 4 | 8) && (1..=7).contains(&access);

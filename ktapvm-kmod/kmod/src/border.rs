@@ -31,6 +31,13 @@ pub const HARDIRQ: u8 = 2;
 /// The level of a non-maskable interrupt.
 pub const NMI: u8 = 3;
 
+/// What is read is the kernel's.
+pub const KERNEL_MEMORY: u32 = 0;
+/// What is read is the task's own.
+pub const USER_MEMORY: u32 = 1;
+/// What is read is that of the two which has such addresses.
+pub const ANY_MEMORY: u32 = 2;
+
 /// An event, on the stack of the probe. What an event has not is 0.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -150,9 +157,9 @@ unsafe extern "C" {
     pub fn kph_task_field(offset: u64, bytes: u32, out: *mut u64) -> c_int;
 
     /// Reads memory without faulting: 0 or -EFAULT.
-    pub fn kph_read(user: u32, address: u64, out: *mut c_void, len: usize) -> c_int;
+    pub fn kph_read(memory: u32, address: u64, out: *mut c_void, len: usize) -> c_int;
     /// Reads a string without faulting: its length.
-    pub fn kph_read_str(user: u32, address: u64, out: *mut u8, len: usize) -> usize;
+    pub fn kph_read_str(memory: u32, address: u64, out: *mut u8, len: usize) -> usize;
 
     /// The stack at the probed place: frames.
     pub fn kph_stack(event: *const KpEvent, user: u32, skip: u32, out: *mut u64, room: u32) -> u32;

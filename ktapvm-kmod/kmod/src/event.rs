@@ -137,6 +137,11 @@ impl<'a> Paper<'a> {
         }))
     }
 
+    /// Takes the buffer; false if it is taken.
+    pub(crate) fn take(&self, event: &KpEvent, buffers: &'a Buffers) -> bool {
+        self.hold(buffers, event).is_some()
+    }
+
     /// True if the buffer was asked for in vain: a handler that this one interrupted has it.
     pub(crate) fn is_refused(&self) -> bool {
         self.buffer.get() == REFUSED

@@ -199,6 +199,8 @@ impl Fetches {
             let at = place.wrapping_add(fetch.element().wrapping_mul(i as usize));
             match fetch.shape {
                 Shape::String { user } => {
+                    // As the kernel: a string behind `+u` is one of the task.
+                    let user = user || last.is_some_and(user_of);
                     let user = user || event.user_regs != 0;
                     let address = match last {
                         // An array of strings is one of pointers.
@@ -269,12 +271,17 @@ fn begin(base: Base, event: &KpEvent) -> u64 {
     }
 }
 
+/// Whose memory it is: the task's if the fetch says so, else that of the address, as the kernel has it since 5.8.
+fn space(user: bool) -> u32 {
+    if user { border::USER_MEMORY } else { border::ANY_MEMORY }
+}
+
 /// Reads a number; nothing if it cannot be read.
 fn read(user: bool, address: u64, size: Size) -> Option<u64> {
     let mut bytes = [0u8; 8];
     let out = (&raw mut bytes).cast::<c_void>();
     // SAFETY: there is room for eight bytes and at most eight are asked for; the kernel checks the address.
-    let failed = unsafe { kph_read(user as u32, address, out, size.bytes()) };
+    let failed = unsafe { kph_read(space(user), address, out, size.bytes()) };
     if failed != 0 {
         return None;
     }
@@ -356,7 +363,7 @@ fn comm(room: &mut [u8]) -> Option<usize> {
 
 fn text_at(user: bool, address: u64, room: &mut [u8]) -> Option<usize> {
     // SAFETY: there is room for so many bytes; the kernel checks the address.
-    let len = unsafe { kph_read_str(user as u32, address, room.as_mut_ptr(), room.len()) };
+    let len = unsafe { kph_read_str(space(user), address, room.as_mut_ptr(), room.len()) };
     if len == 0 {
         // An empty string, or none at all.
         read(user, address, Size::One)?;

@@ -4,10 +4,12 @@
 //! its time is bounded by its length.
 
 use ktap_bytecode::glob;
+use ktap_bytecode::limits::COMM_LEN;
 use ktap_device::attach::{self, Special, TestKind};
 use ktap_vm::host::FieldValue;
 
 use crate::border::KpEvent;
+use crate::buffer::RECORD_ROOM;
 use crate::host::Occasion;
 use crate::source::{Size, Source, Span};
 
@@ -15,6 +17,8 @@ use crate::source::{Size, Source, Span};
 pub(crate) const MAX_TESTS: usize = 1024;
 /// Longest string a test compares with (the kernel's MAX_FILTER_STR_VAL).
 const MAX_OPERAND: u32 = 256;
+/// Most comparisons of bytes that a filter may take: a hundredth of a second, give or take.
+pub(crate) const MOST_WORK: u64 = 4 << 20;
 /// Most booleans on the way.
 const MAX_DEPTH: u32 = 64;
 
@@ -90,6 +94,22 @@ impl Test {
             TestKind::And => Some(Test::And),
             TestKind::Or => Some(Test::Or),
         }
+    }
+
+    /// The most comparisons of bytes it may take.
+    pub(crate) fn work(self) -> u64 {
+        let (of, steps) = match self {
+            Test::Glob { of, text } => (of, text.len),
+            Test::Text { of, .. } => (of, 1),
+            _ => return 1,
+        };
+        let text = match of {
+            Operand::Source(Source::Text(span)) => span.len,
+            Operand::Source(Source::RecordChars { len, .. }) => len,
+            Operand::Source(_) => RECORD_ROOM as u32,
+            Operand::Tid | Operand::Cpu | Operand::Comm => COMM_LEN as u32,
+        };
+        (text as u64).saturating_mul(steps as u64)
     }
 
     /// What it looks at.
@@ -274,7 +294,7 @@ fn number(occasion: &Occasion<'_>, of: Operand) -> Option<(i64, bool)> {
             }
         }
         Operand::Tid => Some((occasion.tid_now() as i32 as i64, true)),
-        Operand::Cpu => Some((occasion.cpu_now() as i64, false)),
+        Operand::Cpu => Some((occasion.cpu_now() as i32 as i64, true)),
         Operand::Comm => None,
     }
 }
@@ -287,7 +307,7 @@ fn with_text(occasion: &Occasion<'_>, of: Operand, test: impl FnOnce(&[u8]) -> b
             _ => false,
         },
         Operand::Comm => {
-            let mut name = [0; ktap_bytecode::limits::COMM_LEN];
+            let mut name = [0; COMM_LEN];
             test(occasion.comm_now(&mut name))
         }
         Operand::Tid | Operand::Cpu => false,

@@ -67,10 +67,13 @@ fn filtered(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
         return 0;
     }
     let occasion = Occasion::event(program, probe, event);
-    if !filter::passes(probe.tests, probe.recipe.fetches.text, &occasion) {
-        if occasion.is_crowded() {
-            program.count_skipped();
-        }
+    let passes = filter::passes(probe.tests, probe.recipe.fetches.text, &occasion);
+    // What a filter says of a record that could not be made is worth nothing.
+    if occasion.is_crowded() {
+        program.count_skipped();
+        return 0;
+    }
+    if !passes {
         return 0;
     }
     run(program, probe, event, &occasion)
@@ -90,15 +93,16 @@ fn print_event(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
         }
         return 0;
     }
-    if occasion.is_crowded() {
-        program.count_skipped();
-        return 0;
-    }
     run(program, probe, event, &occasion)
 }
 
 #[inline(always)]
 fn run(program: &Program, probe: &Probe, event: &KpEvent, occasion: &Occasion<'_>) -> c_int {
+    // A handler is not to take what could not be read for what was not there.
+    if probe.needs_buffer && !occasion.holds_paper() {
+        program.count_skipped();
+        return 0;
+    }
     match program.vm.run_attached(occasion, event.frame(), probe.attached) {
         Ok(Outcome::Done) => 0,
         ended => end(program, ended),

@@ -115,6 +115,12 @@ impl<'a> Occasion<'a> {
         Err(RecordLost)
     }
 
+    /// True if the buffer for its record and texts is its own, from now to the end.
+    pub(crate) fn holds_paper(&self) -> bool {
+        self.event
+            .is_some_and(|event| self.paper.take(event, &self.program.buffers))
+    }
+
     /// True if its record could not be made, as a handler that it interrupted was making one.
     pub(crate) fn is_crowded(&self) -> bool {
         self.paper.is_refused()
@@ -296,8 +302,13 @@ impl Host for Occasion<'_> {
     }
 
     fn read_str<'b>(&self, user: bool, address: u64, buf: &'b mut [u8]) -> &'b [u8] {
+        let memory = if user {
+            border::USER_MEMORY
+        } else {
+            border::KERNEL_MEMORY
+        };
         // SAFETY: there is so much room; the kernel checks the address.
-        let len = unsafe { border::kph_read_str(user as u32, address, buf.as_mut_ptr(), buf.len()) };
+        let len = unsafe { border::kph_read_str(memory, address, buf.as_mut_ptr(), buf.len()) };
         buf.get(..len).unwrap_or_default()
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Probe {
     pub(crate) quick: Quick,
     /// The handler in short, if it is that simple.
     pub(crate) gist: Option<Gist>,
+    /// True if its handler may look at a record that is made here, or at the registers' text.
+    pub(crate) needs_buffer: bool,
     /// Where the program's field references find their values.
     pub(crate) fields: &'static [Source],
     /// The event's own fields.
@@ -63,6 +65,7 @@ impl Probe {
             way: Way::Plain,
             quick: Quick::NONE,
             gist: None,
+            needs_buffer: false,
             fields: &[],
             own: &[],
             name: &[],

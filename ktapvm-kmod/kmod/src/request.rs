@@ -210,6 +210,29 @@ impl Output<'_> {
         self.used = end;
         true
     }
+
+    /// Bytes put so far.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Changes the value that was put at `at`; nothing if there is none.
+    pub(crate) fn change<T: Plain>(&mut self, at: usize, change: impl FnOnce(&mut T)) {
+        let end = at.saturating_add(size_of::<T>());
+        let Some(room) = self.bytes.get_mut(at..end.min(self.used)) else {
+            return;
+        };
+        if room.len() != size_of::<T>() {
+            return;
+        }
+        let place = room.as_mut_ptr().cast::<T>();
+        // SAFETY: the room has the value's size, any bytes are a value of the type, and it has no padding.
+        unsafe {
+            let mut value = place.read_unaligned();
+            change(&mut value);
+            place.write_unaligned(value);
+        }
+    }
 }
 
 /// Answers a request: bytes of output, or -EINVAL for an unknown kind or too small an output.

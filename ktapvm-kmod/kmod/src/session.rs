@@ -204,6 +204,10 @@ impl Session {
     /// `Scope`.
     pub(crate) fn scope(&self, input: Input<'_>) -> Result<Reply, Refused> {
         self.only_in(&[State::Loaded, State::MainRan])?;
+        // Some probes are put where the scope is.
+        if self.probes() > 0 {
+            return Err(Refused::out_of_order());
+        }
         let scope: Scope = input.whole()?;
         let count = scope.excluded_count;
         if count as usize > MAX_EXCLUDED {

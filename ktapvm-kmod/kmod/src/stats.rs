@@ -17,9 +17,19 @@ impl Session {
         match self.all_stats(input) {
             Ok(stats) => {
                 output.put(&stats);
+                let first = output.used();
                 for attached in 0..stats.attached {
                     output.put(&self.attached_stats(attached as u16));
                 }
+                // One walk for all of them: there may be many more probes than attachments.
+                self.each_probe(|probe| {
+                    let at = first.saturating_add((probe.attached as usize).saturating_mul(size_of::<AttachedStats>()));
+                    // SAFETY: may be called anywhere; the probe is one that was attached.
+                    let missed = unsafe { border::kph_missed(self.c, probe.number) };
+                    output.change(at, |stats: &mut AttachedStats| {
+                        stats.missed = stats.missed.saturating_add(missed);
+                    });
+                });
             }
             Err(refused) => {
                 output.put(&Stats {
@@ -60,16 +70,9 @@ impl Session {
             .program()
             .ok()
             .and_then(|program| program.lost.get(attached as usize));
-        let mut missed = 0u64;
-        self.each_probe(|probe| {
-            if probe.attached == attached {
-                // SAFETY: may be called anywhere; the probe is one that was attached.
-                missed = missed.saturating_add(unsafe { border::kph_missed(self.c, probe.number) });
-            }
-        });
         AttachedStats {
             lost: lost.map_or(0, |lost| lost.load(Ordering::Relaxed)),
-            missed,
+            missed: 0,
         }
     }
 }

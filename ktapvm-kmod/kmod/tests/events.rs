@@ -348,6 +348,10 @@ fn fetch_args_of_every_kind() {
             ..with(fetch(Base::Argument, Shape::String, 0, 6, 72), 3, 1)
         },
         with(fetch(Base::Immediate, Shape::Unsigned, 8, 0x10, 80), 3, 1),
+        // In the task's memory: as `+u0` says, and as the address says.
+        with(fetch(Base::Argument, Shape::String, 0, 4, 88), 2, 1),
+        with(fetch(Base::Argument, Shape::String, 0, 4, 92), 3, 1),
+        with(fetch(Base::Argument, Shape::Unsigned, 4, 4, 96), 3, 1),
     ];
     probe.fields = (0..4).map(|_| Source::default()).collect();
     probe.fields[0] = source(SourceKind::RecordLocated, 0, 24, 0);
@@ -418,6 +422,11 @@ fn fetch_args_of_every_kind() {
     assert_eq!(string(72), b"kernel text\0");
     assert_eq!(number(76, 4), 0);
     assert_eq!(number(80, 8), 0);
+    assert_eq!(
+        (string(88), string(92)),
+        (b"user text\0".to_vec(), b"user text\0".to_vec())
+    );
+    assert_eq!(number(96, 4), u32::from_ne_bytes(*b"user") as u64);
 }
 
 #[test]
@@ -434,8 +443,9 @@ fn events_inside_events() {
         source(SourceKind::RecordInt, 8, 16, 0),
     );
     probe.fields = vec![ip, memory];
-    let run = |probe: &Probe, level: u8| {
-        let mut session = armed("trace 'probe:f' function (e) { print(arg0, arg1) }", 0, probe);
+    let script = "trace 'probe:f' function (e) { print(arg0, arg1) }";
+    let run = |script: &str, probe: &Probe, level: u8| {
+        let mut session = armed(script, 0, probe);
         let (mut outer, mut inner) = (event(), event());
         (outer.ip, inner.ip, inner.level) = (1, 2, level);
         world(|world| {
@@ -452,9 +462,17 @@ fn events_inside_events() {
         "Print([Int(2), Int(7)])".to_owned(),
     );
     // In the same context the one inside is counted and leaves the record of the one outside alone.
-    assert_eq!(run(&probe, 0), (vec![first.clone(), first.clone()], 1));
+    assert_eq!(run(script, &probe, 0), (vec![first.clone(), first.clone()], 1));
     // In another context it has a frame and a record of its own.
-    assert_eq!(run(&probe, 2), (vec![second, first.clone(), first.clone()], 0));
+    assert_eq!(run(script, &probe, 2), (vec![second, first.clone(), first.clone()], 0));
+    // Without a frame too: the one inside is not to take a record that was not made for one without fields.
+    assert_eq!(
+        run("trace 'probe:f' { if (arg1 == 8) { print(arg0) } }", &probe, 0),
+        (vec![], 1)
+    );
+    probe.head.flags = NEEDS_RECORD;
+    let (said, recursion) = run("trace 'probe:f' { print(argstr) }", &probe, 0);
+    assert_eq!((said.len(), recursion), (2, 1));
     // Before the handler has begun, in the filter, there is no record for the one inside, so that it is counted
     // there.
     probe.filter = vec![Test {
@@ -463,5 +481,13 @@ fn events_inside_events() {
         value: 7,
         ..Test::default()
     }];
-    assert_eq!(run(&probe, 0), (vec![first.clone(), first], 1));
+    assert_eq!(run(script, &probe, 0), (vec![first.clone(), first.clone()], 1));
+    // Even where the filter would pass what is not there.
+    let turned = |kind| Test {
+        kind: kind as u16,
+        ..Test::default()
+    };
+    probe.filter[0].value = 8;
+    probe.filter.push(turned(TestKind::Not));
+    assert_eq!(run(script, &probe, 0), (vec![first.clone(), first], 1));
 }

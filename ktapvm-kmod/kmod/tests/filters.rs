@@ -48,6 +48,8 @@ fn filters() {
         (vec![test(TestKind::StrNe, signed, cat)], false),
         (vec![special(Special::Tid, TestKind::Eq, 42)], true),
         (vec![special(Special::Cpu, TestKind::Eq, 0)], true),
+        (vec![special(Special::Cpu, TestKind::Gt, -1i64 as u64)], true),
+        (vec![special(Special::Cpu, TestKind::Lt, -1i64 as u64)], false),
         (vec![special(Special::Comm, TestKind::StrEq, cat)], false),
         (vec![test(TestKind::Eq, signed, 1), step(TestKind::Not)], true),
         (
@@ -115,6 +117,26 @@ fn wrong_filters_are_refused() {
         let (code, ..) = reply(&session.request(Kind::Attach as u32, &probe.encode()));
         assert_eq!(code, Code::Malformed as u32, "{:?}", probe.filter);
     }
+    // A tick has nothing to be filtered by.
+    let mut tick = Probe::new(ProbeKind::Tick, "");
+    (tick.head.extra, tick.filter) = (1_000_000, vec![one]);
+    assert_eq!(
+        reply(&session.request(Kind::Attach as u32, &tick.encode())).0,
+        Code::Malformed as u32
+    );
+    // Globs over long texts, more than an event may take.
+    let mut globs = Probe::new(ProbeKind::RawTracepoint, "b");
+    let (pattern, long) = (globs.text(&[b'*'; 256]), globs.text(&[b'a'; 60_000]));
+    let matching = test(
+        TestKind::Glob,
+        source(SourceKind::Text, 0, long as u32, long >> 32),
+        pattern,
+    );
+    globs.filter = vec![matching];
+    assert_eq!(
+        reply(&session.request(Kind::Attach as u32, &globs.encode())).0,
+        Code::Malformed as u32
+    );
     let probe = Probe {
         filter: [vec![one; 64], vec![step(TestKind::And); 63]].concat(),
         ..Probe::new(ProbeKind::RawTracepoint, "b")

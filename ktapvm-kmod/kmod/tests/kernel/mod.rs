@@ -185,6 +185,14 @@ pub struct Registers {
     pub sp: u64,
 }
 
+/// As border.h's `enum ktap_memory`: 0 the kernel's, 1 the task's, 2 either.
+fn read_in(memory: u32, address: u64, len: usize) -> Option<Vec<u8>> {
+    match memory {
+        2 => read_at(false, address, len).or_else(|| read_at(true, address, len)),
+        memory => read_at(memory == 1, address, len),
+    }
+}
+
 fn read_at(user: bool, address: u64, len: usize) -> Option<Vec<u8>> {
     world(|world| {
         let memory = if user { &world.user } else { &world.kernel };
@@ -341,13 +349,13 @@ extern "C" fn kph_task_field(offset: u64, bytes: u32, out: *mut u64) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn kph_read(user: u32, address: u64, out: *mut c_void, len: usize) -> c_int {
+extern "C" fn kph_read(memory: u32, address: u64, out: *mut c_void, len: usize) -> c_int {
     let nested = world(|world| world.nested.take().map(|(i, event)| (world.attached[i].rust, event)));
     if let Some((rust, event)) = nested {
         // SAFETY: the probe is one of the session's, which is alive.
         unsafe { border::kp_event(rust, &event) };
     }
-    match read_at(user != 0, address, len) {
+    match read_in(memory, address, len) {
         Some(bytes) => {
             // SAFETY: there is so much room.
             unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), out.cast(), len) };
@@ -358,9 +366,9 @@ extern "C" fn kph_read(user: u32, address: u64, out: *mut c_void, len: usize) ->
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn kph_read_str(user: u32, address: u64, out: *mut u8, len: usize) -> usize {
+extern "C" fn kph_read_str(memory: u32, address: u64, out: *mut u8, len: usize) -> usize {
     for i in 0..len {
-        match read_at(user != 0, address + i as u64, 1) {
+        match read_in(memory, address + i as u64, 1) {
             // SAFETY: there is room for `len` bytes.
             Some(byte) if byte[0] != 0 => unsafe { *out.add(i) = byte[0] },
             _ => return i,

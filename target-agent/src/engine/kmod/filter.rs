@@ -118,10 +118,18 @@ impl<'c> Compiler<'c> {
         self.skip();
         let kind = OPERATORS.iter().find(|(text, _)| self.eat(text)).ok_or(BadFilter)?.1;
         let value = self.value()?;
+        let mut turned = false;
         let (kind, value) = match (operand.text, kind) {
             (true, TestKind::Eq) => (TestKind::StrEq, self.text(value.0)?),
             (true, TestKind::Ne) => (TestKind::StrNe, self.text(value.0)?),
-            (true, TestKind::Glob) => (TestKind::Glob, self.text(value.0)?),
+            // As the kernel: `!` before a pattern turns it round.
+            (true, TestKind::Glob) => match value.0.strip_prefix('!') {
+                Some(pattern) => {
+                    turned = true;
+                    (TestKind::Glob, self.text(pattern)?)
+                }
+                None => (TestKind::Glob, self.text(value.0)?),
+            },
             (true, _) | (false, TestKind::Glob) => return Err(BadFilter),
             (false, _) if value.1 => return Err(BadFilter),
             (false, kind) => (kind, number(value.0, &operand.source).ok_or(BadFilter)?),
@@ -132,7 +140,8 @@ impl<'c> Compiler<'c> {
             reserved: 0,
             source: operand.source,
             value,
-        })
+        })?;
+        if turned { self.step(TestKind::Not) } else { Ok(()) }
     }
 
     /// Finds a field: the event's own before those all events have.
@@ -313,6 +322,13 @@ mod tests {
             (K::Glob as u16, SourceKind::RecordLocated as u16, &b"*.so"[..])
         );
         assert_eq!(one("comm == sh || pid == 1").1, b"sh");
+        // `!` before a pattern turns it round.
+        let (tests, pool) = compiled("path ~ \"!*.so\"").expect("a filter");
+        assert_eq!(
+            tests.iter().map(|test| test.kind).collect::<Vec<_>>(),
+            [K::Glob as u16, K::Not as u16]
+        );
+        assert_eq!(pool, b"*.so");
     }
 
     #[test]
