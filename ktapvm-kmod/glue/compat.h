@@ -11,6 +11,7 @@
 #include <linux/errno.h>
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/ptrace.h>
@@ -37,6 +38,17 @@ static __always_inline unsigned long ktap_regs_flags(const struct pt_regs *regs)
 	return regs->pstate;
 #else
 	return 0;
+#endif
+}
+
+/* Work that runs in hard interrupts on real-time kernels too: their threads look at it after irq_work_sync() has let go of it. */
+static inline void ktap_irq_work_setup(struct irq_work *work, void (*function)(struct irq_work *))
+{
+#ifdef IRQ_WORK_INIT_HARD
+	*work = IRQ_WORK_INIT_HARD(function);
+#else
+	init_irq_work(work, function);
+	atomic_or(IRQ_WORK_HARD_IRQ, &work->flags);
 #endif
 }
 
@@ -81,11 +93,21 @@ static __always_inline bool ktap_user_range(unsigned long at, size_t len)
 	return at < KTAP_USER_END && len <= KTAP_USER_END - at;
 }
 
-/* 0, or not: user memory without faults. x86 has one more check for NMIs, which come while another process's memory is being put in place. */
+/*
+ * 0, or not: user memory without faults, of addresses that are user space's. x86 has one more check for NMIs, which come while another process's memory is being
+ * put in place. arm64 leaves out the hardened copy's look at `out`: in some kernels it takes a lock that whoever we interrupted may hold.
+ */
 static __always_inline unsigned long ktap_copy_user(void *out, const void __user *from, size_t len)
 {
-#ifdef CONFIG_X86
+#if defined(CONFIG_X86)
 	return copy_from_user_nmi(out, from, len);
+#elif defined(CONFIG_ARM64)
+	unsigned long left;
+
+	pagefault_disable();
+	left = raw_copy_from_user(out, from, len);
+	pagefault_enable();
+	return left;
 #else
 	return copy_from_user_nofault(out, from, len);
 #endif
@@ -326,6 +348,8 @@ static __always_inline bool ktap_skip_function(struct pt_regs *regs)
 	instruction_pointer_set(regs, (unsigned long)ktap_return_at_once);
 	return true;
 #elif defined(CONFIG_ARM64)
+	/* Where a call goes back to is no landing pad, as an indirect one asks for. */
+	regs->pstate &= ~(u64)PSR_BTYPE_MASK;
 	instruction_pointer_set(regs, regs->regs[30]);
 	return true;
 #else

@@ -8,6 +8,7 @@
 
 #include "perf_counters.h"
 #include "probe.h"
+#include "set_retval.h"
 
 #ifndef KTAP_VERSION
 #define KTAP_VERSION "0"
@@ -39,6 +40,7 @@ static void __exit ktap_exit(void)
 	ktap_events_exit();
 	ktap_tracepoints_exit();
 	ktap_timers_exit();
+	ktap_set_retval_exit();
 	/* What sessions left to RCU may still want this text. */
 	rcu_barrier();
 }

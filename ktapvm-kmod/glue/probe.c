@@ -313,6 +313,7 @@ static int ktap_follow_start(struct ktap_session *session)
 	error = tracepoint_probe_register(freed, ktap_followed_free, session);
 	if (error) {
 		tracepoint_probe_unregister(fork, ktap_followed_fork, session);
+		tracepoint_synchronize_unregister();
 		return error;
 	}
 	session->follow = true;

@@ -5,6 +5,8 @@
  * In: a glob. Out: events that know the function and its caller. Invariant: the kernel keeps each context from entering a handler again, so that handlers may
  * call functions that are themselves traced.
  */
+#include <linux/delay.h>
+#include <linux/errno.h>
 #include <linux/ftrace.h>
 #include <linux/kprobes.h>
 #include <linux/slab.h>
@@ -157,7 +159,9 @@ static void detach_exits(struct ktap_probe **probes, unsigned int count)
 	for (i = 0; i < count; i++) {
 		struct exits *exits = probes[i]->data;
 
-		unregister_fprobe(&exits->fprobe);
+		/* Some kernels need memory for it. */
+		while (unregister_fprobe(&exits->fprobe) == -ENOMEM)
+			msleep(20);
 	}
 }
 

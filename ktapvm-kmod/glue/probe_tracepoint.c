@@ -149,9 +149,14 @@ static struct tracepoint *ktap_tracepoint_find_module(const char *name, struct m
 		for (i = 0; !found && i < module->num_tracepoints; i++) {
 			struct tracepoint *tracepoint = tracepoint_ptr_deref(&module->tracepoints_ptrs[i]);
 
-			if (!strcmp(tracepoint->name, name) && try_module_get(module)) {
+			if (strcmp(tracepoint->name, name) || !try_module_get(module))
+				continue;
+			/* One that is still coming may fail to, and is gone then, held or not. */
+			if (READ_ONCE(module->state) == MODULE_STATE_LIVE) {
 				found = tracepoint;
 				*owner = module;
+			} else {
+				module_put(module);
 			}
 		}
 	}
@@ -167,7 +172,7 @@ static void ktap_raw_fire(void *data)
 
 	if (!ktap_enter(probe->session, &event))
 		return;
-	if (!ktap_idle(probe)) {
+	if (!ktap_idle(probe) && !ktap_nested(probe, &event)) {
 		ktap_event_init(&event, probe);
 		ktap_run(probe, &event);
 	}
@@ -221,7 +226,14 @@ static void ktap_raw_free(struct ktap_probe *probe)
 	kfree(raw);
 }
 
+/* One function for tracepoints of every kind is what kernels that check the types of indirect calls forbid. */
+static bool ktap_raw_available(void)
+{
+	return !IS_ENABLED(CONFIG_CFI_CLANG) && !IS_ENABLED(CONFIG_CFI);
+}
+
 const struct ktap_probe_kind ktap_raw_tracepoint = {
+	.available = ktap_raw_available,
 	.attach = ktap_raw_attach,
 	.detach = ktap_raw_detach,
 	.free = ktap_raw_free,

@@ -58,8 +58,9 @@ static void ktap_wake_work(struct irq_work *work)
 {
 	struct ktap_session *session = container_of(work, struct ktap_session, wake_work);
 
+	/* In hard interrupt, where a real-time kernel lets nobody be woken: the timer does it. */
 	if (cmpxchg(&session->wake_state, WAKE_NOW, WAKE_NONE) == WAKE_NOW || READ_ONCE(session->over))
-		wake_up_interruptible(&session->wait);
+		hrtimer_start(&session->wake_timer, 0, HRTIMER_MODE_REL);
 	else if (READ_ONCE(session->wake_state) == WAKE_SOON)
 		hrtimer_start(&session->wake_timer, ns_to_ktime(KTAP_WAKE_NS), HRTIMER_MODE_REL);
 }
@@ -76,7 +77,7 @@ static enum hrtimer_restart ktap_wake_timer(struct hrtimer *timer)
 void ktap_rings_start(struct ktap_session *session)
 {
 	init_waitqueue_head(&session->wait);
-	init_irq_work(&session->wake_work, ktap_wake_work);
+	ktap_irq_work_setup(&session->wake_work, ktap_wake_work);
 	ktap_hrtimer_setup(&session->wake_timer, ktap_wake_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 }
 

@@ -10,6 +10,7 @@
 #include <linux/kprobes.h>
 #include <linux/mutex.h>
 #include <linux/ptrace.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/static_call.h>
 #include <asm/syscall.h>
@@ -62,6 +63,15 @@ void noinline notrace ktap_return_at_once(void)
 }
 NOKPROBE_SYMBOL(ktap_return_at_once);
 
+static bool ktap_skipped;
+
+/* A task may have been preempted where ktap_return_at_once() begins. */
+void ktap_set_retval_exit(void)
+{
+	if (READ_ONCE(ktap_skipped))
+		synchronize_rcu_tasks();
+}
+
 static int skip_function(const struct kp_event *event, u64 value)
 {
 	struct pt_regs *regs = (struct pt_regs *)event->regs;
@@ -72,6 +82,7 @@ static int skip_function(const struct kp_event *event, u64 value)
 		return -EPERM;
 	if (!ktap_skip_function(regs))
 		return -EOPNOTSUPP;
+	WRITE_ONCE(ktap_skipped, true);
 	return ktap_set_return_value(regs, value);
 }
 

@@ -14,6 +14,9 @@ struct ktap_probe;
 /* Process. The function that begins at this address may return an error instead of running. */
 bool ktap_error_injectable(unsigned long function);
 
+/* Process, the module is about to go: no task is left on its way out of a function that was left. */
+void ktap_set_retval_exit(void);
+
 /* probe_kprobe.c: the probe stands at the entry of such a function, in a way in which the kernel heeds a changed instruction pointer. */
 bool ktap_kprobe_overrides(const struct ktap_probe *probe);
 
