@@ -165,23 +165,24 @@ const MADE_OF: &str = "\
 An event comes to its probe for about 120: the kernel's own call of a tracepoint is half of that, the rest asks whether the session is enabled and the
 process meant. A handler that does nothing, one that only counts, one that only prints the event, and a filter of one number are answered there.
 
-What else a handler does is interpreted. Coming to the interpreter takes about 150; entering and leaving a frame 120; an op about 35, of which a dozen
+What else a handler does is interpreted. Coming to the interpreter takes about 150, beside the kernel's own call; entering and leaving a frame 120; an op about 35, of which a dozen
 choose it, as kernels for x86 allow no jump tables; an operation on a table 70 to 180, for a lock, the hash of the key and a walk along its chain.
 
 ## Why rows miss their targets
 
-The targets are what a compiler that knows the script would come near to. Counted instruction by instruction (QEMU's log of what one call runs):
+The targets are what a compiler that knows the script would come near to. Counted instruction by instruction (QEMU's log of what one call runs), beside
+the 60 of the kernel's own call of the tracepoint:
 
 - count per execname: 150 to come to the interpreter, 120 for the frame, 120 for four ops, 100 to read the command's name and find its string, 120 to find
   the entry and add to it under other CPUs' eyes.
 - log2 histogram of an argument: 150, 120, 180 for five ops and the argument, 70 for the entry.
 - enter/exit latency: twice 150 and 120; 670 for nineteen ops; 360 for two assignments to the table, 125 to read it, 70 for the histogram's entry, 76 for
   the clock.
-- record of the event: 160 to come to the probe and back; 85 to make the record of the call's words, 115 to hold the buffer and write what comes before it,
+- record of the event: 130 to come to the probe and back; 85 to make the record of the call's words, 115 to hold the buffer and write what comes before it,
   80 and 40 for the ring and the copy into it, 40 for the clock. The copies could be one, into the ring itself, for the price of a ring that can be left half
   written.
-- printf: 160, 120, 190 for ops, 100 for the command's name, 285 to write the record field by field in the form it travels in, 165 for ring, copy and clock.
-- kretprobe latency and histogram: as enter/exit latency, and what the kernel takes for the two probes itself: 500, all of the C module's figure.
+- printf: 160, 120, 190 for ops, 100 for the command's name, 265 to write the record field by field in the form it travels in, 165 for ring, copy and clock.
+- kretprobe latency and histogram: as enter/exit latency, with a kprobe and a kretprobe in place of two tracepoints, which cost the C module 317 more.
 
 Native code made from the verified program would take away the choosing, the frame and most of the way to the interpreter; the layouts are fixed for it
 (docs/adr/0008). Every row that a peer can do too is cheaper than the cheapest peer today.
