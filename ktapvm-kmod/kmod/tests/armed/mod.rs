@@ -1,7 +1,7 @@
 //! Sessions on their way: loaded, attached, enabled.
 #![allow(dead_code)]
 
-use ktap_device::attach::{Base, Fetch, Shape, Source, Test, TestKind};
+use ktap_device::attach::{Base, Deref, Fetch, Shape, Source, Test, TestKind};
 use ktap_device::request::{Code, Kind};
 use ktap_device::stats::{AttachedStats, Ran, Stats};
 
@@ -53,6 +53,14 @@ pub fn fetch(base: Base, shape: Shape, size: u16, value: u64, place: u32) -> Fet
         value,
         place,
         ..Fetch::default()
+    }
+}
+
+pub fn deref(offset: i64, user: u32) -> Deref {
+    Deref {
+        offset,
+        user,
+        reserved: 0,
     }
 }
 
