@@ -41,7 +41,7 @@ static __always_inline unsigned long ktap_regs_flags(const struct pt_regs *regs)
 #endif
 }
 
-/* Work that runs in hard interrupts on real-time kernels too: their threads look at it after irq_work_sync() has let go of it. */
+/* Work that runs in hard interrupts on real-time kernels too: a thread of theirs could still look at it when irq_work_sync() is over. */
 static inline void ktap_irq_work_setup(struct irq_work *work, void (*function)(struct irq_work *))
 {
 #ifdef IRQ_WORK_INIT_HARD

@@ -88,7 +88,10 @@ NOKPROBE_SYMBOL(kph_cpus_online);
 
 u32 kph_comm(u8 *out)
 {
-	/* Without the lock: a name that is just being changed may come mixed, as in the kernel's own trace events. */
+	/*
+	 * Without the lock: a name that is just being changed may come mixed, as in the kernel's own trace events. By words, as it is asked for at every event;
+	 * what lies behind the NUL is cleared, for names are remembered by all their bytes.
+	 */
 	const struct word_at_a_time constants = WORD_AT_A_TIME_CONSTANTS;
 	unsigned long words[TASK_COMM_LEN / sizeof(unsigned long)], zeros;
 	u32 i, len = TASK_COMM_LEN;

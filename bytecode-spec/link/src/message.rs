@@ -386,10 +386,13 @@ pub enum EndReason {
     DryRun,
 }
 
+/// What begins a glob of [`Question::Events`] that means functions.
+pub const FUNCTIONS: &str = "probe:";
+
 /// A question about the board.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Question {
-    /// Names of tracepoints, `system:event` lines, by a glob over the whole name; for a glob that begins with `probe:`, the functions that
+    /// Names of tracepoints, `system:event` lines, by a glob over the whole name; for a glob that begins with [`FUNCTIONS`], the functions that
     /// kprobes may be put on, `probe:function` or `probe:module:function` lines, by a glob over the function's name.
     Events {
         /// Glob.

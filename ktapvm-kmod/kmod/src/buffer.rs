@@ -21,13 +21,13 @@ pub(crate) struct Buffer {
     held: AtomicBool,
     record_len: Cell<Option<usize>>,
     text_len: Cell<Option<usize>>,
-    paper: UnsafeCell<Headed>,
+    sheet: UnsafeCell<Sheet>,
     text: UnsafeCell<[u8; TEXT_ROOM]>,
 }
 
 /// A record, and the room before it.
 #[repr(C)]
-struct Headed {
+struct Sheet {
     head: [u8; HEAD_ROOM],
     record: [u8; RECORD_ROOM],
 }
@@ -98,7 +98,7 @@ impl Buffer {
     /// The record, made by `make`, which says how long it is, when it is first asked for.
     pub(crate) fn record(&self, make: impl FnOnce(&mut [u8; RECORD_ROOM]) -> usize) -> &[u8] {
         // SAFETY: only a place is named.
-        kept(&self.record_len, unsafe { &raw mut (*self.paper.get()).record }, make)
+        kept(&self.record_len, unsafe { &raw mut (*self.sheet.get()).record }, make)
     }
 
     /// The record with the last `len` bytes of `head` before it.
@@ -106,13 +106,13 @@ impl Buffer {
     pub(crate) fn headed(&self, head: [u8; HEAD_ROOM], len: usize) -> &[u8] {
         let len = len.min(HEAD_ROOM);
         let record = self.record_len.get().unwrap_or(0).min(RECORD_ROOM);
-        let paper = self.paper.get();
+        let sheet = self.sheet.get();
         // SAFETY: there is one holder. The room before the record is no part of what was given out of it; it is not written any more while `head` is looked
         // at, for the event's record has one head. Both lie one behind the other, and so many bytes of them are there.
         unsafe {
-            (*paper).head = head;
+            (*sheet).head = head;
             core::slice::from_raw_parts(
-                paper.cast::<u8>().add(HEAD_ROOM.wrapping_sub(len)),
+                sheet.cast::<u8>().add(HEAD_ROOM.wrapping_sub(len)),
                 len.wrapping_add(record),
             )
         }

@@ -137,17 +137,13 @@ impl<'a> Paper<'a> {
         }))
     }
 
-    /// Takes the buffer; false if it is taken.
-    pub(crate) fn take(&self, event: &KpEvent, buffers: &'a Buffers) -> bool {
-        self.hold(buffers, event).is_some()
-    }
-
     /// True if the buffer was asked for in vain: a handler that this one interrupted has it.
     pub(crate) fn is_refused(&self) -> bool {
         self.buffer.get() == REFUSED
     }
 
-    fn hold(&self, buffers: &'a Buffers, event: &KpEvent) -> Option<&'a Buffer> {
+    /// Takes the frame's buffer, if that was not done yet; nothing if there is none or it is taken.
+    pub(crate) fn hold(&self, buffers: &'a Buffers, event: &KpEvent) -> Option<&'a Buffer> {
         if self.buffer.get().is_null() {
             let held = match buffers.hold(event.frame()) {
                 Ok(held) => held.map_or(core::ptr::null(), core::ptr::from_ref),

@@ -1,7 +1,7 @@
 //! Filters: tests of an event before its handler runs.
 //!
 //! In: the device's tests. Out: [`Test`], [`passes`]. Invariant: a checked filter leaves exactly one boolean, never more than 64 on the way, and
-//! its time is bounded by its length.
+//! takes at most [`MOST_WORK`] comparisons of bytes.
 
 use ktap_bytecode::glob;
 use ktap_bytecode::limits::COMM_LEN;
@@ -17,7 +17,7 @@ use crate::source::{Size, Source, Span};
 pub(crate) const MAX_TESTS: usize = 1024;
 /// Longest string a test compares with (the kernel's MAX_FILTER_STR_VAL).
 const MAX_OPERAND: u32 = 256;
-/// Most comparisons of bytes that a filter may take: a hundredth of a second, give or take.
+/// Most comparisons of bytes that a filter may take: four globs of the greatest length over strings as long as a record.
 pub(crate) const MOST_WORK: u64 = 4 << 20;
 /// Most booleans on the way.
 const MAX_DEPTH: u32 = 64;
@@ -96,7 +96,7 @@ impl Test {
         }
     }
 
-    /// The most comparisons of bytes it may take.
+    /// The most comparisons of bytes it may take; a text has to be gone through once to find its end.
     pub(crate) fn work(self) -> u64 {
         let (of, steps) = match self {
             Test::Glob { of, text } => (of, text.len),

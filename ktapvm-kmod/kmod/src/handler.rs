@@ -37,11 +37,20 @@ fn handle(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
         Some(Gist::PrintEvent) => return print_event(program, probe, event),
         _ => {}
     }
+    match occasion(program, probe, event) {
+        Some(occasion) => run(program, probe, event, &occasion),
+        None => 0,
+    }
+}
+
+/// What a handler runs on; nothing for an event of a CPU that has no frames, which is counted.
+#[inline(always)]
+fn occasion<'a>(program: &'a Program, probe: &'a Probe, event: &'a KpEvent) -> Option<Occasion<'a>> {
     if event.frame() >= program.process_frame {
         program.count_skipped();
-        return 0;
+        return None;
     }
-    run(program, probe, event, &Occasion::event(program, probe, event))
+    Some(Occasion::event(program, probe, event))
 }
 
 /// The same behind a quick filter. Apart, as the next: most probes have none, and are not to pay for its registers and room on the stack.
@@ -62,11 +71,9 @@ fn passed(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
 /// The same behind any filter.
 #[inline(never)]
 fn filtered(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
-    if event.frame() >= program.process_frame {
-        program.count_skipped();
+    let Some(occasion) = occasion(program, probe, event) else {
         return 0;
-    }
-    let occasion = Occasion::event(program, probe, event);
+    };
     let passes = filter::passes(probe.tests, probe.recipe.fetches.text, &occasion);
     // What a filter says of a record that could not be made is worth nothing.
     if occasion.is_crowded() {
@@ -82,11 +89,9 @@ fn filtered(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
 /// What has only to be printed, if the record is one that is made here.
 #[inline(never)]
 fn print_event(program: &Program, probe: &Probe, event: &KpEvent) -> c_int {
-    if event.frame() >= program.process_frame {
-        program.count_skipped();
+    let Some(occasion) = occasion(program, probe, event) else {
         return 0;
-    }
-    let occasion = Occasion::event(program, probe, event);
+    };
     if let Some(taken) = occasion.emit_event() {
         if taken.is_err() {
             program.vm.count_lost();

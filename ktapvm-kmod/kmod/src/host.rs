@@ -118,7 +118,7 @@ impl<'a> Occasion<'a> {
     /// True if the buffer for its record and texts is its own, from now to the end.
     pub(crate) fn holds_paper(&self) -> bool {
         self.event
-            .is_some_and(|event| self.paper.take(event, &self.program.buffers))
+            .is_some_and(|event| self.paper.hold(&self.program.buffers, event).is_some())
     }
 
     /// True if its record could not be made, as a handler that it interrupted was making one.

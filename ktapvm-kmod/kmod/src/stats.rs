@@ -19,7 +19,10 @@ impl Session {
                 output.put(&stats);
                 let first = output.used();
                 for attached in 0..stats.attached {
-                    output.put(&self.attached_stats(attached as u16));
+                    output.put(&AttachedStats {
+                        lost: self.lost(attached as u16),
+                        missed: 0,
+                    });
                 }
                 // One walk for all of them: there may be many more probes than attachments.
                 self.each_probe(|probe| {
@@ -65,14 +68,10 @@ impl Session {
         })
     }
 
-    fn attached_stats(&self, attached: u16) -> AttachedStats {
-        let lost = self
-            .program()
-            .ok()
-            .and_then(|program| program.lost.get(attached as usize));
-        AttachedStats {
-            lost: lost.map_or(0, |lost| lost.load(Ordering::Relaxed)),
-            missed: 0,
-        }
+    /// Records of an attachment that were lost.
+    fn lost(&self, attached: u16) -> u64 {
+        let program = self.program().ok();
+        let lost = program.and_then(|program| program.lost.get(attached as usize));
+        lost.map_or(0, |lost| lost.load(Ordering::Relaxed))
     }
 }

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use ktap_bytecode::glob;
-use ktap_link::message::{Answer, BoardMessage, Packed, Question, Refusal, RefusalCode, Stage};
+use ktap_link::message::{Answer, BoardMessage, FUNCTIONS, Packed, Question, Refusal, RefusalCode, Stage};
 
 use super::abilities;
 use super::events::{self, EventName};
@@ -20,8 +20,6 @@ use crate::wire::{Gone, Wire};
 
 /// Bytes of text in one part.
 const PART: usize = 64 << 10;
-/// What begins a pattern for functions.
-const FUNCTIONS: &str = "probe:";
 /// Bytes in flight while an answer is sent.
 const IN_FLIGHT: usize = 256 << 10;
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use ktap_bytecode::builtin::{Builtin, Spelling};
 use ktap_bytecode::glob;
-use ktap_link::message::Question;
+use ktap_link::message::{FUNCTIONS, Question};
 use ktap_symbols::abi::Abi;
 
 use super::board;
@@ -52,7 +52,7 @@ fn probes(client: &mut Client, abi: Abi, pattern: &str, verbose: bool) -> Result
     })?;
     let names = String::from_utf8_lossy(&names).into_owned();
     // What a function is given, the board does not know.
-    if !verbose || pattern.starts_with("probe:") {
+    if !verbose || pattern.starts_with(FUNCTIONS) {
         return Ok(names);
     }
     let mut text = String::new();
